@@ -1,0 +1,523 @@
+"""The canonical tables: one definition each, of columns, types, meaning and zone.
+
+What belongs here: names, types and meanings. How a table is made belongs in the room that makes it; how it is kept
+belongs in `warehouse.store`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+TIMESTAMP = pl.Datetime("us")  # always UTC, always naive: older DuckDB clients need no time zone package
+ID = pl.String
+
+
+class Zone(StrEnum):
+    """Where a table lives, and so who may read it."""
+
+    VAULT = "vault"  # identity, encrypted
+    FACTS = "facts"  # pseudonymous
+    LEDGER = "ledger"  # loads, runs, releases, who saw what
+    MARTS = "marts"  # published
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its polars type, what it means, and whether it identifies a person by itself."""
+
+    name: str
+    type: pl.DataType | type[pl.DataType]
+    meaning: str
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One canonical table.
+
+    Attributes:
+        name: as fixed in the design; also the dataset's folder.
+        zone: identity columns are allowed in the vault alone.
+        meaning: what a row is.
+        key: the columns that no two rows share.
+        open: whether declared numeric columns (features) may stand beside those named here.
+        by_month: whether the dataset is kept in one part a month of `known_from`, so that `as_of` opens only the past.
+    """
+
+    name: str
+    zone: Zone
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    open: bool = False
+    by_month: bool = False
+
+    def __post_init__(self) -> None:
+        leaks = [c.name for c in self.columns if c.identity]
+        if leaks and self.zone is not Zone.VAULT:
+            raise ValueError(f"table {self.name}: {', '.join(leaks)} identify people and belong in the vault")
+        missing = set(self.key) - {c.name for c in self.columns}
+        if missing:
+            raise ValueError(f"table {self.name}: key columns {sorted(missing)} are not among its columns")
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Column names and polars types, in order."""
+        return pl.Schema({c.name: c.type for c in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of no rows with this table's schema."""
+        return pl.DataFrame(schema=self.schema)
+
+
+NAME = pl.Struct({"kind": pl.String, "forename": pl.String, "middle_names": pl.String, "surname": pl.String})
+ADDRESS = pl.Struct({"uprn": pl.String, "text": pl.String, "postcode": pl.String, "from": pl.Date, "to": pl.Date})
+SOURCE_OF = pl.Struct({"attribute": pl.String, "record_id": pl.String, "feed": pl.String})
+RUNNER_UP = pl.Struct({"attribute": pl.String, "value": pl.String, "feeds": pl.List(pl.String)})
+
+_RECORD_ID = Column("record_id", ID, "keyed hash of the feed and the source's own key of the person")
+_PERSON_ID = Column("person_id", ID, "the lasting id of a golden person; a keyed hash, never made from names or dates")
+_FEED = Column("feed", pl.String, "the feed that told it, by its contract's id")
+_DELIVERY = Column("delivery", pl.String, "the delivery that told it first")
+_KNOWN = (
+    Column("known_from", TIMESTAMP, "when Kinfold learnt it (UTC)"),
+    Column("known_to", TIMESTAMP, "when Kinfold learnt that it no longer holds (UTC); null while it stands"),
+)
+
+SOURCE_RECORD = Table(
+    "source_record",
+    Zone.VAULT,
+    "A person as one feed knows them now.",
+    ("record_id",),
+    (
+        _RECORD_ID,
+        _FEED,
+        Column("source_key", pl.String, "the feed's own key of the person", identity=True),
+        Column("forename", pl.String, "first forename, upper case, cleaned", identity=True),
+        Column("middle_names", pl.String, "other forenames, upper case", identity=True),
+        Column("surname", pl.String, "family name, upper case, cleaned", identity=True),
+        Column("other_names", pl.List(NAME), "every other name with its kind: alias, former, preferred", identity=True),
+        Column("birth_date", pl.Date, "date of birth; placeholders such as 1900-01-01 are null", identity=True),
+        Column("death_date", pl.Date, "date of death as this feed has it", identity=True),
+        Column("sex", pl.String, "M, F or null"),
+        Column("ethnicity", pl.String, "ethnicity code as the feed gives it; read only to audit"),
+        Column("nhs_number", pl.String, "ten digits with a valid check digit, else null", identity=True),
+        Column("upn", pl.String, "unique pupil number with a valid check letter, else null", identity=True),
+        Column("ni_number", pl.String, "National Insurance number, no spaces", identity=True),
+        Column("la_child_id", pl.String, "the council's own child id", identity=True),
+        Column("email", pl.String, "lower case", identity=True),
+        Column("phone", pl.String, "digits only", identity=True),
+        Column("uprn", pl.String, "unique property reference number of the current address", identity=True),
+        Column("address", pl.String, "current address as text, upper case", identity=True),
+        Column("postcode", pl.String, "current postcode, one space; placeholders are null", identity=True),
+        Column("address_from", pl.Date, "since when at the current address, where the feed says"),
+        Column("address_to", pl.Date, "until when at the current address, where the feed says"),
+        Column("other_addresses", pl.List(ADDRESS), "former or second addresses with dates", identity=True),
+        Column("household_key", pl.String, "the feed's own household, account, tenancy or family key", identity=True),
+        Column("seen_on", pl.Date, "the latest date on which the feed shows contact with the person"),
+        Column("row_hash", pl.UInt64, "hash of what linkage and survivorship read; changes when the row does"),
+        _DELIVERY,
+    ),
+)
+
+EVENT = Table(
+    "event",
+    Zone.FACTS,
+    "Something that happened to a person, as one feed tells it and for as long as Kinfold held it to be so.",
+    ("event_id", "known_from"),
+    (
+        Column("event_id", ID, "keyed hash of feed, person, type and the source's own key or start"),
+        _RECORD_ID,
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("domain", pl.String, "social_care, education, police, housing, health, revenues ..."),
+        Column("type", pl.String, "what happened, such as missing_episode or exclusion"),
+        Column("start", TIMESTAMP, "when it began or happened"),
+        Column("end", TIMESTAMP, "when it ended; null while it is open or where it has no length"),
+        Column("code", pl.String, "the source's code for it"),
+        Column("value", pl.Float64, "its size where it has one: sessions missed, pounds owed"),
+        Column("recorded_at", TIMESTAMP, "when the source wrote it down, where it says"),
+        *_KNOWN,
+        _DELIVERY,
+    ),
+    by_month=True,
+)
+
+INVOLVEMENT = Table(
+    "involvement",
+    Zone.FACTS,
+    "A service, team and worker role working with a person, from and to.",
+    ("involvement_id", "known_from"),
+    (
+        Column("involvement_id", ID, "keyed hash of feed, person, service and start"),
+        _RECORD_ID,
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("service", pl.String, "childrens_social_care, early_help, adult_social_care ..."),
+        Column("team", pl.String, "the team, where the feed says"),
+        Column("worker_role", pl.String, "the role of the worker; never a name"),
+        Column("start", TIMESTAMP, "since when"),
+        Column("end", TIMESTAMP, "until when; null while it is open"),
+        *_KNOWN,
+        _DELIVERY,
+    ),
+    by_month=True,
+)
+
+RELATIONSHIP = Table(
+    "relationship",
+    Zone.FACTS,
+    "Two records and how they are related, as one feed says.",
+    ("relationship_id", "known_from"),
+    (
+        Column("relationship_id", ID, "keyed hash of feed, both people and kind"),
+        _RECORD_ID,
+        Column("other_record_id", ID, "the person they are related to, known to the same feed"),
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("kind", pl.String, "what record_id is to other_record_id: parent, child, sibling, partner, carer"),
+        Column("start", TIMESTAMP, "since when, where the feed says"),
+        Column("end", TIMESTAMP, "until when, where the feed says"),
+        *_KNOWN,
+        _DELIVERY,
+    ),
+    by_month=True,
+)
+
+VOICE = Table(
+    "voice",
+    Zone.FACTS,
+    "What a child, family member or practitioner said, when, and in whose words.",
+    ("voice_id", "known_from"),
+    (
+        Column("voice_id", ID, "keyed hash of feed, person, topic and date"),
+        _RECORD_ID,
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("said_by", pl.String, "child, family or practitioner"),
+        Column("start", TIMESTAMP, "when it was said"),
+        Column("topic", pl.String, "what was asked about"),
+        Column("words", pl.String, "what was said"),
+        *_KNOWN,
+        _DELIVERY,
+    ),
+    by_month=True,
+)
+
+PLACE = Table(
+    "place",
+    Zone.FACTS,
+    "A postcode and the small areas and deprivation it stands for.",
+    ("postcode",),
+    (
+        Column("postcode", pl.String, "postcode, one space"),
+        Column("lsoa11", pl.String, "lower layer super output area of 2011"),
+        Column("lsoa21", pl.String, "lower layer super output area of 2021"),
+        Column("imd_decile", pl.Int8, "decile of the index of multiple deprivation; 1 is the most deprived"),
+    ),
+)
+
+DWELLING = Table(
+    "dwelling",
+    Zone.VAULT,
+    "A property in the council's gazetteer.",
+    ("uprn",),
+    (
+        Column("uprn", pl.String, "unique property reference number", identity=True),
+        Column("address", pl.String, "address as text", identity=True),
+        Column("postcode", pl.String, "postcode, one space", identity=True),
+        Column("kind", pl.String, "home, hmo, institution, hostel"),
+    ),
+)
+
+MATCH_EDGE = Table(
+    "match_edge",
+    Zone.FACTS,
+    "Two records that were compared and how alike they are; never the values.",
+    ("record_l", "record_r"),
+    (
+        Column("record_l", ID, "the record with the smaller id"),
+        Column("record_r", ID, "the record with the greater id"),
+        Column("match_weight", pl.Float64, "sum of log2(m/u) over the comparisons, prior included"),
+        Column("match_probability", pl.Float64, "the weight as a probability"),
+        Column("levels", pl.List(pl.Int8), "the level each comparison reached, in the model's order; -1 is missing"),
+        Column("by", pl.String, "bridge (a shared valid id) or probability"),
+        Column("model_id", pl.String, "the frozen model that scored the pair"),
+    ),
+)
+
+PERSON_LINK = Table(
+    "person_link",
+    Zone.FACTS,
+    "The golden person that a record belongs to.",
+    ("record_id",),
+    (
+        _RECORD_ID,
+        _PERSON_ID,
+        Column("linked_from", pl.Date, "the night since which the record has stood with this person"),
+        Column("by", pl.String, "founder, bridge, probability, council or reviewer"),
+        Column("probability", pl.Float64, "probability of the strongest edge to the rest of the person; null if alone"),
+    ),
+)
+
+PERSON_LINEAGE = Table(
+    "person_lineage",
+    Zone.FACTS,
+    "What became of an id: founded, merged, split or retired, when and why.",
+    ("person_id", "night", "change"),
+    (
+        _PERSON_ID,
+        Column("night", pl.Date, "the night on which it happened"),
+        Column("change", pl.String, "founded, merged_into, split_from or retired"),
+        Column("other_person_id", ID, "the id merged into or split from"),
+        Column("records", pl.Int32, "how many records were concerned"),
+        Column("cause", pl.String, "why, in words"),
+    ),
+)
+
+PERSON = Table(
+    "person",
+    Zone.VAULT,
+    "The golden record: the best value of each attribute and where it came from.",
+    ("person_id",),
+    (
+        _PERSON_ID,
+        Column("forename", pl.String, "first forename", identity=True),
+        Column("middle_names", pl.String, "other forenames", identity=True),
+        Column("surname", pl.String, "family name", identity=True),
+        Column("birth_date", pl.Date, "date of birth", identity=True),
+        Column("death_date", pl.Date, "earliest plausible date of death", identity=True),
+        Column("sex", pl.String, "M, F or null"),
+        Column("ethnicity", pl.String, "ethnicity code; read only to audit"),
+        Column("nhs_number", pl.String, "NHS number", identity=True),
+        Column("upn", pl.String, "unique pupil number", identity=True),
+        Column("ni_number", pl.String, "National Insurance number", identity=True),
+        Column("la_child_id", pl.String, "the council's own child id", identity=True),
+        Column("email", pl.String, "email address", identity=True),
+        Column("phone", pl.String, "telephone number", identity=True),
+        Column("uprn", pl.String, "unique property reference number", identity=True),
+        Column("address", pl.String, "address as text", identity=True),
+        Column("postcode", pl.String, "postcode", identity=True),
+        Column("records", pl.Int32, "how many records stand behind this person"),
+        Column("feeds", pl.List(pl.String), "the feeds that know this person"),
+        Column("provenance", pl.List(SOURCE_OF), "the record each attribute came from", identity=True),
+        Column("disagreements", pl.List(RUNNER_UP), "values that lost, and the feeds that hold them", identity=True),
+    ),
+)
+
+PERSON_PROFILE = Table(
+    "person_profile",
+    Zone.FACTS,
+    "What analysis may use of a person.",
+    ("person_id",),
+    (
+        _PERSON_ID,
+        Column("birth_month", pl.Date, "first day of the month of birth"),
+        Column("age_months", pl.Int32, "age in whole months on the night"),
+        Column("age_band", pl.String, "0-4, 5-10, 11-15, 16-17, 18-24, 25-44, 45-64, 65-84, 85+ or unknown"),
+        Column("sex", pl.String, "M, F or null"),
+        Column("ethnicity", pl.String, "ethnicity code; read only to audit, never a feature"),
+        Column("lsoa11", pl.String, "small area of 2011"),
+        Column("lsoa21", pl.String, "small area of 2021"),
+        Column("imd_decile", pl.Int8, "decile of the index of multiple deprivation; 1 is the most deprived"),
+        Column("deceased", pl.Boolean, "whether any feed has a plausible date of death"),
+        Column("records", pl.Int32, "how many records stand behind this person"),
+        Column("feeds", pl.Int32, "how many feeds know this person"),
+    ),
+)
+
+HOUSEHOLD = Table(
+    "household",
+    Zone.FACTS,
+    "People who live together in one dwelling.",
+    ("household_id",),
+    (
+        Column("household_id", ID, "the lasting id of a household; a keyed hash"),
+        Column("kind", pl.String, "home, hmo, institution, hostel or unknown"),
+        Column("lsoa21", pl.String, "small area of 2021"),
+        Column("imd_decile", pl.Int8, "decile of the index of multiple deprivation; 1 is the most deprived"),
+        Column("people", pl.Int32, "members now"),
+        Column("adults", pl.Int32, "members of 18 and over, or of unknown age"),
+        Column("children", pl.Int32, "members under 18"),
+        Column("lives_alone", pl.String, "strong, some or none: how well the evidence shows one person alone"),
+        Column("lives_alone_evidence", pl.List(pl.String), "what shows it"),
+        Column("founded", pl.Date, "the night on which the household was first seen"),
+    ),
+)
+
+HOUSEHOLD_MEMBER = Table(
+    "household_member",
+    Zone.FACTS,
+    "A person in a household, from when, on what evidence.",
+    ("household_id", "person_id"),
+    (
+        Column("household_id", ID, "the household"),
+        _PERSON_ID,
+        Column("from", pl.Date, "earliest date on which a feed has the person there; null where none says"),
+        Column("evidence", pl.List(pl.String), "the feeds that place the person there"),
+        Column("certainty", pl.String, "strong (two feeds or a recent one), some, or weak"),
+    ),
+)
+
+INDICATOR = Table(
+    "indicator",
+    Zone.FACTS,
+    "A vulnerability indicator that a person shows, with the rows that are its evidence.",
+    ("person_id", "indicator"),
+    (
+        _PERSON_ID,
+        Column("indicator", pl.String, "the indicator, as the site's rules name it"),
+        Column("since", pl.Date, "the date of the earliest row in the window"),
+        Column("latest", pl.Date, "the date of the latest row in the window"),
+        Column("times", pl.Int32, "how many rows show it"),
+        Column("evidence", pl.List(pl.String), "the event ids"),
+    ),
+)
+
+COHORT_MEMBER = Table(
+    "cohort_member",
+    Zone.FACTS,
+    "A person or household that meets a cohort's rule, with the needs met and their evidence.",
+    ("cohort", "unit_id"),
+    (
+        Column("cohort", pl.String, "the cohort, as the site names it"),
+        Column("unit", pl.String, "person or household"),
+        Column("unit_id", ID, "the person's or household's id"),
+        Column("needs", pl.List(pl.String), "the needs met"),
+        Column("evidence", pl.List(pl.String), "the event ids that show them"),
+    ),
+)
+
+FEATURE_SNAPSHOT = Table(
+    "feature_snapshot",
+    Zone.FACTS,
+    "Features of a person as they were known on a day; the columns beside these are declared in models.features.",
+    ("person_id", "as_of"),
+    (_PERSON_ID, Column("as_of", pl.Date, "the day: nothing learnt on or after it was read")),
+    open=True,
+)
+
+RISK_FLAG = Table(
+    "risk_flag",
+    Zone.FACTS,
+    "A flag raised for a person and a team, with its reasons; it prescribes nothing.",
+    ("person_id", "outcome"),
+    (
+        _PERSON_ID,
+        Column("outcome", pl.String, "what the model looks ahead for"),
+        Column("as_of", pl.Date, "the day up to which history was read"),
+        Column("team", pl.String, "the team whose capacity set the list's length"),
+        Column("probability", pl.Float64, "calibrated probability of the outcome within the horizon"),
+        Column("rank", pl.Int32, "place on the list; 1 is the highest"),
+        Column("band", pl.String, "very high, high or raised, by probability against the population's rate"),
+        Column("reasons", pl.List(pl.String), "the recorded facts behind it, in words"),
+        Column("evidence", pl.List(pl.String), "the event ids behind the reasons"),
+        Column("model_id", pl.String, "the model that scored it"),
+    ),
+)
+
+ALERT = Table(
+    "alert",
+    Zone.FACTS,
+    "A change worth telling a team about.",
+    ("alert_id",),
+    (
+        Column("alert_id", ID, "keyed hash of person, kind and night"),
+        _PERSON_ID,
+        Column("team", pl.String, "the team told"),
+        Column("kind", pl.String, "new_flag, band_up or flag_ended"),
+        Column("as_of", pl.Date, "the night"),
+        Column("text", pl.String, "the change in one sentence"),
+        Column("evidence", pl.List(pl.String), "the event ids that are new"),
+    ),
+)
+
+LOAD = Table(
+    "load",
+    Zone.LEDGER,
+    "What a delivery held and what became of it: received = accepted + quarantined + withdrawn.",
+    ("feed", "delivery"),
+    (
+        _FEED,
+        Column("delivery", pl.String, "the delivery's key, such as 2026-11-20 or 2026-11-20.2"),
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("status", pl.String, "accepted, rejected or held"),
+        Column("files", pl.Int32, "how many files came"),
+        Column("bytes", pl.Int64, "their size together"),
+        Column("sha256", pl.String, "digest of the content"),
+        Column("received", pl.Int64, "rows read"),
+        Column("accepted", pl.Int64, "rows that went on"),
+        Column("quarantined", pl.Int64, "rows set aside with the rules they broke"),
+        Column("withdrawn", pl.Int64, "rows whose message withdraws a person or a case"),
+        Column("gone", pl.Int64, "rows known before that a snapshot no longer holds"),
+        Column("reason", pl.String, "why it was rejected or held, and what to do"),
+        Column("loaded_at", TIMESTAMP, "when (UTC)"),
+    ),
+)
+
+LOAD_RULE = Table(
+    "load_rule",
+    Zone.LEDGER,
+    "How many rows of a delivery broke which rule.",
+    ("feed", "delivery", "table", "rule"),
+    (
+        _FEED,
+        Column("delivery", pl.String, "the delivery's key"),
+        Column("table", pl.String, "the contract's table"),
+        Column("rule", pl.String, "the rule, in words"),
+        Column("severity", pl.String, "warn, quarantine or reject"),
+        Column("rows", pl.Int64, "rows that broke it"),
+    ),
+)
+
+RELEASE = Table(
+    "release",
+    Zone.LEDGER,
+    "A file that left the vault, for whom and under which agreement.",
+    ("release_id",),
+    (
+        Column("release_id", ID, "the release"),
+        Column("kind", pl.String, "summary, export, share_back or report"),
+        Column("team", pl.String, "who received it"),
+        _PERSON_ID,
+        Column("reason", pl.String, "the reason under which it was released"),
+        Column("agreement", pl.String, "the agreement and version that permits it"),
+        Column("file", pl.String, "path below the outbox; never a name"),
+        Column("sha256", pl.String, "digest of the file"),
+        Column("shared", pl.List(pl.String), "partner and category of what it shows"),
+        Column("withheld", pl.List(pl.String), "partner and category of what was not permitted"),
+        Column("released_at", TIMESTAMP, "when (UTC)"),
+        Column("expires_on", pl.Date, "when it must be gone"),
+    ),
+)
+
+ACCESS_LOG = Table(
+    "access_log",
+    Zone.LEDGER,
+    "Who saw what and why: the audit log, as a table.",
+    ("sequence",),
+    (
+        Column("sequence", pl.Int64, "place in the chain"),
+        Column("at", TIMESTAMP, "when (UTC)"),
+        Column("actor", pl.String, "the user or process"),
+        Column("role", pl.String, "in which role"),
+        Column("action", pl.String, "release, reveal, read or refuse"),
+        Column("team", pl.String, "for which team"),
+        _PERSON_ID,
+        Column("reason", pl.String, "why"),
+        Column("agreement", pl.String, "the agreement and clause that answered"),
+        Column("release_id", ID, "the release, where there was one"),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, DWELLING, MATCH_EDGE, PERSON_LINK,
+        PERSON_LINEAGE, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR, COHORT_MEMBER,
+        FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, RELEASE, ACCESS_LOG,
+    )
+}  # fmt: skip

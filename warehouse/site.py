@@ -1,0 +1,130 @@
+"""Where Kinfold's data and one council's configuration lie, and how a configuration file is read.
+
+What belongs here: the two folders, and reading YAML into a pydantic model so that a mistake names file, line and
+remedy. What a file means belongs in the room that uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+PROJECT = Path(__file__).resolve().parent.parent
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SiteError(Exception):
+    """One or more mistakes in a council's configuration, each with file, line and remedy."""
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        self.mistakes = list(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class Config(BaseModel):
+    """Base of every configuration model: unknown attributes are refused, and nothing changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def home() -> Path:
+    """The folder that holds all data: `KINFOLD_HOME`, else `.kinfold` in the project."""
+    return Path(os.environ.get("KINFOLD_HOME") or PROJECT / ".kinfold").absolute()
+
+
+def site() -> Path:
+    """The council's folder of configuration: `KINFOLD_SITE` (a path, or a name under `sites/`), else the invented one.
+
+    Raises:
+        SiteError: the folder does not exist.
+    """
+    named = os.environ.get("KINFOLD_SITE") or "harrowmere"
+    folder = Path(named) if Path(named).is_dir() else PROJECT / "sites" / named
+    if not folder.is_dir():
+        raise SiteError([f"KINFOLD_SITE is {named!r}: no such folder, here or under sites/. Name one that exists."])
+    return folder.absolute()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as read: its data, and the line on which each value stands, by its path of keys and positions."""
+
+    path: Path
+    data: Any
+    lines: Mapping[tuple[str | int, ...], int]
+
+    def mistake(self, where: Iterable[str | int], what: str) -> str:
+        """Say what is wrong as `file:line: what`, at the deepest known point of `where`."""
+        spot = tuple(where)
+        while spot and spot not in self.lines:
+            spot = spot[:-1]
+        return f"{short(self.path)}:{self.lines.get(spot, 1)}: {what}"
+
+
+def short(path: Path) -> str:
+    """The path as a person would name it: below the folder that holds the council's configuration, where it is there."""
+    parts = path.parts
+    return str(Path(*parts[parts.index("sites") :])) if "sites" in parts else path.name
+
+
+def read_yaml(path: Path) -> Document:
+    """Read one YAML file and remember its lines.
+
+    Raises:
+        SiteError: the file is not YAML; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        raise SiteError(
+            [f"{short(path)}:{line}: this is not YAML: {problem}. Check quotes, colons and indents."]
+        ) from None
+    lines: dict[tuple[str | int, ...], int] = {}
+
+    def walk(node: yaml.Node | None, spot: tuple[str | int, ...]) -> None:
+        if node is None:
+            return
+        lines[spot] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                walk(value, (*spot, key.value))
+                lines[(*spot, key.value)] = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode):
+            for position, value in enumerate(node.value):
+                walk(value, (*spot, position))
+
+    walk(root, ())
+    return Document(path, data, lines)
+
+
+def read_config(path: Path, model: type[Model]) -> Model:
+    """Read one YAML file into a pydantic model.
+
+    Raises:
+        SiteError: every mistake in the file, each with its line and what was expected.
+    """
+    document = read_yaml(path)
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise SiteError(document.mistake(e["loc"], _explain(e)) for e in error.errors()) from None
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{name!r} is not an attribute here. Remove it, or check its spelling."
+    if error["type"] == "missing":
+        return f"{name!r} is missing. Add it."
+    return f"{name!r}: {error['msg']}; found {error['input']!r}."

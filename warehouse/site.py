@@ -68,7 +68,7 @@ class Document:
 
 
 def short(path: Path) -> str:
-    """The path as a person would name it: below the folder that holds the council's configuration, where it is there."""
+    """The path as a person would name it: from `sites` on, where it lies below such a folder."""
     parts = path.parts
     return str(Path(*parts[parts.index("sites") :])) if "sites" in parts else path.name
 

@@ -1,0 +1,91 @@
+"""What every asset is given: one council's configuration and data, and which night it is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import polars as pl
+
+from feeds.contracts import Contract, load_contracts
+from governance.agreements import Agreements, load_agreements
+from governance.keys import KeyRing
+from governance.organisation import Organisation, load_organisation
+from governance.vault import Vault
+from warehouse import site as sites
+from warehouse.store import Store
+from warehouse.tables import Table
+
+NIGHT = "kinfold/night"  # run tag: the night a run makes, as an ISO date
+
+
+@dataclass(frozen=True)
+class Council:
+    """One council: its configuration, read and checked, its keys, and the store that holds its data."""
+
+    site: Path
+    home: Path
+    ring: KeyRing
+    vault: Vault
+    store: Store
+    organisation: Organisation
+    contracts: Mapping[str, Contract]
+    agreements: Agreements
+
+    @classmethod
+    def open(cls, site: Path | None = None, home: Path | None = None) -> "Council":
+        """Read the configuration and the keys.
+
+        Raises:
+            SiteError: a contract, agreement or other site file has a mistake; the message names each with its line.
+            KeyProblem: there is no usable key; the message says how to make one.
+        """
+        site, home = site or sites.site(), home or sites.home()
+        ring = KeyRing.load(home)
+        vault = Vault(ring)
+        return cls(
+            site=site,
+            home=home,
+            ring=ring,
+            vault=vault,
+            store=Store(home, vault),
+            organisation=load_organisation(site),
+            contracts=load_contracts(site),
+            agreements=load_agreements(site),
+        )
+
+    def write(self, table: Table, night: date, frame: pl.DataFrame, **more: Any) -> dg.MaterializeResult:
+        """Write the night's version of a table and tell Dagster its rows and columns, never its values."""
+        rows = self.store.write(table, night, frame)
+        return made(table.name, rows, columns=frame.schema, meanings=table, **more)
+
+
+def night_of(context: dg.AssetExecutionContext, council: Council) -> date:
+    """The night that this run makes: its tag where it has one, else today where the council is."""
+    tag = context.run.tags.get(NIGHT)
+    return date.fromisoformat(tag) if tag else datetime.now(ZoneInfo(council.organisation.timezone)).date()
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a day, naive UTC: what a night learns, it knows from then on."""
+    return datetime(day.year, day.month, day.day)
+
+
+def made(
+    key: str | Iterable[str],
+    rows: int,
+    columns: Mapping[str, Any] | None = None,
+    meanings: Table | None = None,
+    **more: Any,
+) -> dg.MaterializeResult:
+    """A materialisation with its row count and column schema; `more` are counts or plain words."""
+    metadata: dict[str, Any] = {"dagster/row_count": rows, **more}
+    if columns is not None:
+        told = {c.name: c.meaning for c in meanings.columns} if meanings else {}
+        metadata["dagster/column_schema"] = dg.TableSchema(
+            [dg.TableColumn(name, str(kind), description=told.get(name)) for name, kind in columns.items()]
+        )
+    return dg.MaterializeResult(asset_key=dg.AssetKey([key] if isinstance(key, str) else list(key)), metadata=metadata)

@@ -1,0 +1,148 @@
+"""Who is who: from every feed's records to links, golden people and households."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.context import Council, made, night_of
+from feeds.intake import current_all, deliveries_in_force
+from linkage import golden, households, night
+from linkage.model import Model, train
+from warehouse.tables import (
+    DWELLING, HOUSEHOLD, HOUSEHOLD_MEMBER, MATCH_EDGE, PERSON, PERSON_LINEAGE, PERSON_LINK, PERSON_PROFILE, PLACE,
+    RELATIONSHIP, SOURCE_RECORD, Zone,
+)  # fmt: skip
+
+GROUP = "people"
+MODEL = "model/linkage"  # in the vault: term frequency tables hold names
+
+
+def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The assets of this stage, reading what the feeds accepted."""
+
+    @dg.asset(group_name=GROUP, deps=accepted, tags={"contains": "personal_data"}, description=SOURCE_RECORD.meaning)
+    def source_record(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+        frame = current_all(council.store, council.contracts, SOURCE_RECORD)
+        used = deliveries_in_force(council.store, council.contracts)
+        return council.write(SOURCE_RECORD, night_of(context, council), frame, deliveries=used)
+
+    @dg.multi_asset(
+        name="reference",
+        specs=[dg.AssetSpec(t.name, group_name=GROUP, deps=accepted, description=t.meaning) for t in (PLACE, DWELLING)],
+    )
+    def reference(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+        for table in (PLACE, DWELLING):
+            frame = current_all(council.store, council.contracts, table)
+            yield council.write(table, night_of(context, council), frame)
+
+    return [source_record, reference, linkage_model, link, person, person_profile, household]
+
+
+@dg.asset(group_name=GROUP, deps=[SOURCE_RECORD.name], description="The frozen model that weighs how alike two records are.")
+def linkage_model(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """Keep the model in force; train one where there is none yet."""
+    if not council.store.has(Zone.VAULT, MODEL):
+        records = council.store.read(SOURCE_RECORD, night_of(context, council))
+        save_model(council, train(records, seed=1))
+    model = load_model(council)
+    return made("linkage_model", 1, model_id=model.model_id)
+
+
+def save_model(council: Council, model: Model) -> None:
+    """Freeze a model: its term frequencies hold names, so all of it goes to the vault."""
+    settings, frequencies = model.parts()
+    council.store.put(Zone.VAULT, MODEL, {"settings": pl.DataFrame({"json": [settings]}), **frequencies})
+
+
+def load_model(council: Council) -> Model:
+    """The model in force."""
+    names = council.store.names(Zone.VAULT, MODEL)
+    frames = {name: council.store.get(Zone.VAULT, MODEL, name).collect() for name in names}
+    return Model.from_parts(frames.pop("settings").item(), frames)
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(t.name, group_name=GROUP, deps=["linkage_model", SOURCE_RECORD.name], description=t.meaning)
+        for t in (MATCH_EDGE, PERSON_LINK, PERSON_LINEAGE)
+    ]
+)
+def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+    """Score what changed, cluster what it touched, carry the ids over."""
+    store, tonight = council.store, night_of(context, council)
+    before = store.published_before(tonight)
+    previous = None
+    if before:
+        previous = night.Linked(
+            edges=store.read(MATCH_EDGE, before),
+            links=store.read(PERSON_LINK, before),
+            lineage=store.read(PERSON_LINEAGE, before),
+            records=store.scan(SOURCE_RECORD, before).select("record_id", "row_hash").collect(),
+        )
+    linked = night.link(
+        store.read(SOURCE_RECORD, tonight), previous, load_model(council), tonight, council.ring.key("person")
+    )
+    yield council.write(MATCH_EDGE, tonight, linked.edges)
+    yield council.write(PERSON_LINK, tonight, linked.links)
+    yield council.write(PERSON_LINEAGE, tonight, linked.lineage)
+
+
+@dg.asset(
+    group_name=GROUP,
+    deps=[PERSON_LINK.name, SOURCE_RECORD.name],
+    tags={"contains": "personal_data"},
+    description=PERSON.meaning,
+)
+def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """Choose each attribute by trust, recency and agreement."""
+    store, tonight = council.store, night_of(context, council)
+    trust = {feed: contract.trust for feed, contract in council.contracts.items()}
+    frame = golden.people(store.read(SOURCE_RECORD, tonight), store.read(PERSON_LINK, tonight), trust, tonight)
+    sources = [dg.TableColumnDep(SOURCE_RECORD.name, column) for column in ("record_id",)]
+    lineage = dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(SOURCE_RECORD.name, column), *sources]
+            for column in frame.columns
+            if column in SOURCE_RECORD.schema
+        }
+    )
+    return council.write(PERSON, tonight, frame, **{"dagster/column_lineage": lineage})
+
+
+@dg.asset(group_name=GROUP, deps=[PERSON.name, PLACE.name], description=PERSON_PROFILE.meaning)
+def person_profile(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """Keep of each person what analysis may use."""
+    store, tonight = council.store, night_of(context, council)
+    frame = golden.profiles(store.read(PERSON, tonight), store.read(PLACE, tonight), tonight)
+    return council.write(PERSON_PROFILE, tonight, frame)
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            t.name,
+            group_name=GROUP,
+            deps=[PERSON.name, PERSON_LINK.name, RELATIONSHIP.name, DWELLING.name, PLACE.name],
+            description=t.meaning,
+        )
+        for t in (HOUSEHOLD, HOUSEHOLD_MEMBER)
+    ]
+)
+def household(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+    """Find who lives with whom, from addresses and the feeds' own household keys."""
+    store, tonight = council.store, night_of(context, council)
+    before = store.published_before(tonight)
+    homes, members = households.households(
+        store.read(PERSON, tonight),
+        store.read(SOURCE_RECORD, tonight),
+        store.read(PERSON_LINK, tonight),
+        store.read(RELATIONSHIP, tonight),
+        store.read(DWELLING, tonight),
+        store.read(PLACE, tonight),
+        (store.read(HOUSEHOLD, before), store.read(HOUSEHOLD_MEMBER, before)) if before else None,
+        tonight,
+        council.ring.key("household"),
+    )
+    yield council.write(HOUSEHOLD, tonight, homes)
+    yield council.write(HOUSEHOLD_MEMBER, tonight, members)

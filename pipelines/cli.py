@@ -1,0 +1,166 @@
+"""The `kinfold` command: what an analyst or a data engineer types.
+
+Each command reads its arguments, calls one function and says what came of it.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from governance.keys import KeyProblem, create, key_file
+from warehouse import site as sites
+from warehouse.site import PROJECT, SiteError
+from warehouse.store import StoreError
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class Plain(click.Group):
+    """Tells a mistake of configuration, keys or data in its own words, without a trace of the code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (SiteError, KeyProblem, StoreError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Plain, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def main() -> None:
+    """Kinfold: one view of each person and household that a council serves.
+
+    KINFOLD_HOME says where data lives (.kinfold), KINFOLD_SITE which council's folder under sites/ is used (harrowmere).
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@main.command()
+@click.option("--people", default=30_000, show_default=True, help="Size of the invented borough.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, another borough.")
+def demo(people: int, seed: int) -> None:
+    """Show Kinfold at work on an invented borough: deliveries, ingestion, the night, marts, summaries.
+
+    Run it again for another night: new deliveries with about 1% changed, one feed late and one file bad.
+    """
+    from pipelines.demo import run
+
+    sys.exit(0 if run(people, seed) else 1)
+
+
+@main.command()
+@click.option("--people", default=30_000, show_default=True, help="How many people live in it.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, another borough.")
+@click.option("--day", type=DAY, default="2026-11-19", show_default=True, help="The day on which the extracts are made.")
+@click.option("--drop", type=click.Path(path_type=Path), help="Where the extracts go [default: the drop folder].")
+@click.option("--truth", type=click.Path(path_type=Path), help="Where the truth goes, apart from the data.")
+def generate(people: int, seed: int, day: datetime, drop: Path | None, truth: Path | None) -> None:
+    """Invent a borough and write its partners' extracts, in the layouts and with the mistakes of real ones."""
+    from pipelines.demo import TRUTH
+    from synthetic import invent
+
+    written = invent(people, seed, day.date(), drop or sites.home() / "drop", truth or TRUTH)
+    for name, rows in sorted(written.items()):
+        click.echo(f"{rows:>10,}  {name}")
+
+
+@main.command()
+@click.option("--feed", "feeds", multiple=True, help="Only this feed; may be given several times.")
+def ingest(feeds: tuple[str, ...]) -> None:
+    """Take in what waits in the drop folder: check each delivery against its contract, keep the good rows."""
+    from assets.context import Council
+    from pipelines import run
+    from pipelines.definitions import build
+
+    council = Council.open()
+    for feed in feeds:
+        if feed not in council.contracts:
+            raise click.BadParameter(f"{feed!r} is no feed here. Feeds: {', '.join(sorted(council.contracts))}.")
+    found = run.waiting(council, feeds)
+    if not found:
+        click.echo(f"No delivery is waiting in {council.home / 'drop'}.")
+        return
+
+    def tell(outcome: run.Outcome) -> None:
+        click.echo(f"{'accepted' if outcome.succeeded else 'REJECTED'}  {outcome.what}  {outcome.seconds:.1f} s")
+
+    outcomes = run.ingest(build(council), council, run.instance(), found, tell)
+    sys.exit(0 if all(one.succeeded for one in outcomes) else 1)
+
+
+@main.command()
+@click.option("--date", "day", type=DAY, help="Which night [default: today].")
+def night(day: datetime | None) -> None:
+    """Run the night: who is who, history, flags, summaries, marts; published at the very end, or not at all."""
+    from assets.context import Council
+    from pipelines import run
+    from pipelines.definitions import build
+
+    council = Council.open()
+    when = day.date() if day else date.today()
+    outcome = run.night(
+        build(council),
+        run.instance(),
+        when,
+        lambda stage: click.echo(f"{stage.seconds:7.1f} s {stage.rows:>10,} rows  {stage.name}"),
+    )
+    if not outcome.succeeded:
+        raise click.ClickException(
+            f"The night of {when} stopped; what was published before still stands. "
+            "The Dagster UI (kinfold serve) shows the step and why. Run it again once that is mended."
+        )
+    click.echo(f"Published the night of {when}: {council.home / 'marts' / 'current.duckdb'}")
+
+
+@main.command()
+def check() -> None:
+    """Check contracts, agreements and every other file of the council's folder, without running anything."""
+    from assets.context import Council
+
+    council = Council.open()
+    click.echo(f"{sites.short(council.site)}: {len(council.contracts)} contracts and the agreements hold together.")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+def serve(port: int, host: str) -> None:
+    """Open the Dagster UI, with the daemon that runs the schedule and watches the drop folder."""
+    command = [sys.executable, "-m", "dagster", "dev", "--port", str(port), "--host", host]
+    sys.exit(subprocess.call(command, cwd=PROJECT, env={**os.environ, "DAGSTER_HOME": str(PROJECT)}))
+
+
+@main.group()
+def keys() -> None:
+    """The key from which all others are made."""
+
+
+@keys.command("init")
+def keys_init() -> None:
+    """Make a key outside the data, readable by you alone. Keep a copy in a safe: without it the vault is lost."""
+    path = key_file(sites.home())
+    create(path)
+    click.echo(f"Made {path}. Copy it to a safe place now; without it nothing in the vault can be read.")
+
+
+@main.group()
+def audit() -> None:
+    """Who saw what, and why."""
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Prove that no entry of the audit log was changed, removed, moved or cut off."""
+    from assets.context import Council
+    from assets.sharing import audit_log
+
+    problems = audit_log(Council.open()).verify()
+    for problem in problems:
+        click.echo(problem)
+    click.echo("The audit log is whole." if not problems else f"{len(problems)} problems.")
+    sys.exit(1 if problems else 0)

@@ -1,0 +1,80 @@
+"""The one place that assembles Kinfold for Dagster: assets, jobs, the schedule, the sensor.
+
+What runs is decided here; what an asset does, in `assets`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
+from assets.context import NIGHT, Council
+from feeds.deliveries import find_deliveries
+from pipelines.progress import progress_logger
+from pipelines.retention import run_retention
+
+STAGES = (people, history, risk, summaries, sharing, marts, monitoring)
+EXCLUSIVE = {"kinfold/exclusive": "night"}  # two nights never run at once
+QUIET = timedelta(seconds=60)  # a file this young may still be on its way
+
+
+def build(council: Council) -> dg.Definitions:
+    """Everything that Dagster knows of one council."""
+    ingestion = [asset for contract in council.contracts.values() for asset in feeds.ingestion(contract)]
+    accepted = [feeds.accepted(feed) for feed in council.contracts]
+    night = [asset for stage in STAGES for asset in stage.assets(accepted)]
+    jobs = [
+        dg.define_asset_job(
+            feeds.job_name(feed),
+            selection=dg.AssetSelection.assets([feed, "landed"], [feed, "accepted"], [feed, "quarantined"]),
+            description=f"Ingest one delivery of {contract.name}.",
+            partitions_def=feeds.partitions(feed),
+            tags={"kinfold/feed": feed},
+        )
+        for feed, contract in council.contracts.items()
+    ]
+    nightly = dg.define_asset_job(
+        "nightly",
+        selection=dg.AssetSelection.assets(*night),
+        description="From the latest accepted delivery of every feed to published marts and case summaries.",
+        tags=EXCLUSIVE,
+    )
+
+    @dg.schedule(job=nightly, cron_schedule="0 2 * * *", execution_timezone=council.organisation.timezone)
+    def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.date().isoformat()
+        return dg.RunRequest(run_key=day, tags={NIGHT: day})
+
+    @dg.sensor(jobs=jobs, minimum_interval_seconds=60, description="Looks for deliveries in the drop folder.")
+    def drop_folder() -> dg.SensorResult | dg.SkipReason:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        found = find_deliveries(council.home / "drop", council.contracts, council.store, now, quiet=QUIET)
+        if not found:
+            return dg.SkipReason("No delivery is waiting in the drop folder.")
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"{one.feed}:{one.delivery}:{one.digest[:12]}",
+                    job_name=feeds.job_name(one.feed),
+                    partition_key=one.delivery,
+                )
+                for one in found
+            ],
+            dynamic_partitions_requests=[feeds.partitions(one.feed).build_add_request([one.delivery]) for one in found],
+        )
+
+    return dg.Definitions(
+        assets=[*ingestion, *night],
+        jobs=[*jobs, nightly, run_retention],
+        schedules=[every_night, dg.ScheduleDefinition(job=run_retention, cron_schedule="30 5 * * 0")],
+        sensors=[drop_folder],
+        resources={"council": council},
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "progress": progress_logger},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the council and data that the environment names; read when Dagster loads them."""
+    return build(Council.open())

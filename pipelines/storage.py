@@ -1,0 +1,66 @@
+"""Where Dagster keeps its own state: PostgreSQL when `KINFOLD_POSTGRES_URL` is set, else SQLite under `.dagster/`.
+
+Named in dagster.yaml; each class hands back one of Dagster's own. Rests on `dagster._core`, so dagster is pinned to its
+minor version and both branches are tested.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.root import LocalArtifactStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+
+from warehouse.site import PROJECT
+
+POSTGRES_URL = "KINFOLD_POSTGRES_URL"
+
+
+def state() -> Path:
+    """The folder of Dagster's run history and logs: `KINFOLD_STATE`, else `.dagster` in the project."""
+    return Path(os.environ.get("KINFOLD_STATE") or PROJECT / ".dagster").absolute()
+
+
+class _Chosen(ConfigurableClass):
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        return {}
+
+
+class PostgresOrSqliteStorage(_Chosen, DagsterStorage):
+    """Runs, events and schedules."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> DagsterStorage:
+        """Dagster's PostgreSQL storage where a URL is set, else its SQLite storage."""
+        url = os.environ.get(POSTGRES_URL)
+        if not url:
+            return DagsterSqliteStorage.from_local(str(state()), inst_data=inst_data)
+        from dagster_postgres import DagsterPostgresStorage
+
+        scheme, _, rest = url.partition("://")
+        if scheme in ("postgres", "postgresql"):  # SQLAlchemy 2.1 would look for psycopg 3
+            url = f"postgresql+psycopg2://{rest}"
+        return DagsterPostgresStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+
+
+class ArtifactStorage(_Chosen, LocalArtifactStorage):
+    """Dagster's scratch folder."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> LocalArtifactStorage:
+        """A local folder under the state folder."""
+        return LocalArtifactStorage(base_dir=str(state()), inst_data=inst_data)
+
+
+class ComputeLogs(_Chosen, LocalComputeLogManager):
+    """What steps print."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> LocalComputeLogManager:
+        """A local folder under the state folder."""
+        return LocalComputeLogManager(base_dir=str(state() / "logs"), inst_data=inst_data)

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ class Entry:
     reason: str | None
     agreement: str | None
     release_id: str | None = None
+
+
+_FIELDS = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ class AuditLog:
             lines = bytearray()
             mac = head.mac
             for sequence, entry in enumerate(entries, head.entries + 1):
-                body = _canonical({"sequence": sequence, **asdict(entry), "at": entry.at.isoformat()})
+                body = _canonical(
+                    {"sequence": sequence, **{f: getattr(entry, f) for f in _FIELDS}, "at": entry.at.isoformat()}
+                )
                 mac = self._mac(mac, body)
                 lines += body[:-1] + _MARK + mac.encode() + b'"}\n'
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,0 +1,174 @@
+"""The council as `sites/<council>/site.yaml` describes it: parties, services, teams, and the words agreements may use.
+
+What belongs here: who there is and what things are called. Who may see what is said by `governance.agreements`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field
+
+from warehouse.site import Config, SiteError, read_config, read_yaml
+
+COUNCIL = "council"  # the party that every team belongs to, and that signs for its own departments
+OWN_CATEGORIES = {
+    "identity": "Name, date of birth and address",
+    "household": "Household",
+    "involvement": "Services and workers involved",
+    "voice": "What the child or family said",
+    "risk_flag": "Risk flags",
+}
+OF_DEPARTMENTS = ("involvement", "voice")  # what the council shares of these includes what its departments told
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length of time as agreements write it: `30d`, `6m`, `2y`."""
+
+    count: int
+    unit: str
+
+    def before(self, day: date) -> date:
+        """The day that lies this long before `day`."""
+        return self._moved(day, -self.count)
+
+    def after(self, day: date) -> date:
+        """The day that lies this long after `day`."""
+        return self._moved(day, self.count)
+
+    def _moved(self, day: date, count: int) -> date:
+        if self.unit == "d":
+            return day + timedelta(days=count)
+        months = day.year * 12 + day.month - 1 + count * (12 if self.unit == "y" else 1)
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"
+
+
+def _length(value: Any) -> Any:
+    found = re.fullmatch(r"(\d{1,4})([dmy])", value) if isinstance(value, str) else None
+    if isinstance(value, Length):
+        return value
+    if found is None:
+        raise ValueError("a length of time is written as a number of days, months or years, such as 30d, 6m or 2y")
+    return Length(int(found[1]), found[2])
+
+
+Period = Annotated[Length, BeforeValidator(_length)]
+
+
+class Party(Config):
+    """Somebody who may sign an agreement, or a department that another party signs for (`part_of`)."""
+
+    id: str
+    name: str
+    part_of: str | None = None
+
+
+class Team(Config):
+    """A team that receives files.
+
+    Attributes:
+        name: as a person would say it.
+        service: the service whose involvement makes a case the team's own; none for a team without cases.
+        roles: who is in it; the first is the role that nightly summaries are written for.
+        reason: why its nightly files are released.
+        keep_summaries: how long a summary may lie in its folder, if shorter than the agreement says.
+    """
+
+    name: str
+    service: str | None = None
+    roles: tuple[str, ...] = Field(min_length=1)
+    reason: str
+    keep_summaries: Period | None = None
+
+
+class Organisation(Config):
+    """One council: its parties, services and teams, and the plain names of categories and reasons."""
+
+    council: str
+    timezone: str
+    parties: tuple[Party, ...]
+    services: dict[str, str]
+    teams: dict[str, Team]
+    reasons: dict[str, str]
+    categories: dict[str, str]
+
+    def party(self, name: str) -> Party:
+        """The party of that id; KeyError if there is none."""
+        return {p.id: p for p in self.parties}[name]
+
+    def signs_for(self, name: str) -> str:
+        """The party whose signature binds `name`: itself, or the one that it is part of."""
+        return self.party(name).part_of or name
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """Ids of the parties that are part of the council."""
+        return tuple(p.id for p in self.parties if p.part_of == COUNCIL)
+
+    def category(self, name: str) -> str:
+        """The plain name of a category of data; KeyError if there is none."""
+        return (OWN_CATEGORIES | self.categories)[name]
+
+    @property
+    def known_categories(self) -> frozenset[str]:
+        """Every category that an agreement may name: the kinds of event, and what Kinfold makes itself."""
+        return frozenset(OWN_CATEGORIES | self.categories)
+
+
+def load_organisation(site: Path) -> Organisation:
+    """Read `site.yaml` of a council's folder.
+
+    Raises:
+        SiteError: every mistake, each with file, line and remedy.
+    """
+    path = site / "site.yaml"
+    if not path.is_file():
+        raise SiteError(
+            [f"{site.name}/site.yaml is not there. Copy one from another folder under sites/ and adapt it."]
+        )
+    made = read_config(path, Organisation)
+    document = read_yaml(path)
+    parties = [p.id for p in made.parties]
+    wrong: list[str] = []
+
+    def check(where: tuple[str | int, ...], kind: str, name: str | None, known: Iterable[str]) -> None:
+        if name is not None and name not in known:
+            wrong.append(document.mistake(where, unknown(kind, name, known)))
+
+    if COUNCIL not in parties:
+        wrong.append(document.mistake(("parties",), f"no party has the id {COUNCIL!r}. Add the council itself."))
+    for position, party in enumerate(made.parties):
+        check(("parties", position, "part_of"), "party", party.part_of, parties)
+        if party.id in parties[:position]:
+            wrong.append(document.mistake(("parties", position), f"party {party.id!r} stands here twice. Remove one."))
+    for name, team in made.teams.items():
+        check(("teams", name, "service"), "service", team.service, made.services)
+        check(("teams", name, "reason"), "reason", team.reason, made.reasons)
+    try:
+        ZoneInfo(made.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        wrong.append(document.mistake(("timezone",), f"{made.timezone!r} is no time zone, such as Europe/London."))
+    if wrong:
+        raise SiteError(wrong)
+    return made
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, and which known name is nearest to it."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    meant = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    return f"there is no {kind} {name!r}. {meant}"

@@ -1,0 +1,265 @@
+"""What no agreement in force names is withheld; every answer cites its clause; every mistake names its line."""
+
+import shutil
+from dataclasses import replace
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.agreements import SECTIONS, Agreements, Question, Subject, load_agreements, subjects
+from governance.organisation import Length, load_organisation
+from warehouse.site import SiteError
+
+HARROWMERE = Path(__file__).parents[2] / "sites/harrowmere"
+NIGHT = date(2026, 11, 20)
+CHILD = Subject(age=9)
+ASKED = Question("mash", "social_worker", "new_contact", "police", "missing_episode", NIGHT, subject=CHILD)
+NAME = "multi-agency-safeguarding v3"
+
+
+@cache
+def harrowmere() -> Agreements:
+    return load_agreements(HARROWMERE)
+
+
+@pytest.fixture(scope="module")
+def agreements() -> Agreements:
+    return harrowmere()
+
+
+@pytest.fixture
+def site(tmp_path) -> Path:
+    """A copy of the invented council's folder with its safeguarding agreement alone."""
+    (tmp_path / "sites/copy/agreements").mkdir(parents=True)
+    shutil.copy(HARROWMERE / "site.yaml", tmp_path / "sites/copy")
+    shutil.copy(FILE, tmp_path / "sites/copy/agreements")
+    return tmp_path / "sites/copy"
+
+
+FILE = HARROWMERE / "agreements/multi-agency-safeguarding.agreement.yaml"
+
+
+def edited(site: Path, old: str, new: str, file: str = f"agreements/{FILE.name}") -> Path:
+    text = (site / file).read_text()
+    assert old in text
+    (site / file).write_text(text.replace(old, new, 1))
+    return site
+
+
+def test_a_yes_names_agreement_version_and_clause(agreements):
+    answer = agreements.permits(ASKED)
+    assert (answer.allowed, answer.agreement, answer.clause) == (True, NAME, "shares[0]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"team": "mush"}, "Did you mean 'mash'"),
+        ({"team": "analysts"}, "does not name the role 'social_worker' of the team 'analysts'"),
+        ({"role": "receptionist"}, "does not name the role 'receptionist'"),
+        ({"reason": "curiosity"}, "does not name the reason 'curiosity'"),
+        ({"partner": "gis"}, "shares no 'missing_episode' of 'gis'"),
+        ({"category": "incident_suspect"}, "shares no 'incident_suspect' of 'police'"),
+        ({"category": "anything"}, "shares no 'anything'"),
+        ({"team": "early-help", "role": "early_help_worker", "category": "domestic_abuse"}, "shares no"),
+        ({"partner": "health-trust", "category": "hospital_attendance", "field": "value"}, "field 'value'"),
+        ({"happened": date(2024, 11, 19)}, "looks back 2y"),
+        ({"on": date(2026, 3, 31)}, "not valid before 2026-04-01"),
+        ({"on": date(2027, 4, 1)}, "expired on 2027-03-31"),
+        ({"subject": Subject(age=18)}, "does not cover this person"),
+        ({"subject": Subject()}, "does not cover this person"),
+        ({"subject": None}, "does not cover this person"),
+    ],
+)
+def test_what_is_not_named_is_refused_with_the_nearest_reason(agreements, changes, why):
+    answer = agreements.permits(replace(ASKED, **changes))
+    assert not answer.allowed
+    assert why in answer.why
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"happened": date(2024, 11, 20)},
+        {"on": date(2026, 4, 1)},
+        {"on": date(2027, 3, 31)},
+        {"subject": Subject(age=40, open_to=frozenset({"early_help"}))},
+        {"subject": Subject(age=40, household_covered=True)},
+        {"field": "value"},
+        {"partner": "childrens-services", "category": "involvement"},
+        {"partner": "council", "category": "identity"},
+    ],
+)
+def test_what_is_named_is_permitted_to_the_last_day(agreements, changes):
+    assert agreements.permits(replace(ASKED, **changes)).allowed
+
+
+def test_without_agreements_there_is_no_yes():
+    none = Agreements([], load_organisation(HARROWMERE))
+    assert not none.permits(ASKED).allowed
+    assert none.sections("mash", "social_worker", "new_contact", NIGHT).is_empty()
+
+
+def test_a_partner_that_has_not_signed_shares_nothing_while_others_do(site):
+    made = load_agreements(
+        edited(site, "  - {party: police, role: Head of Information Management, on: 2026-03-20}\n", "")
+    )
+    assert "not signed by 'police'" in made.permits(ASKED).why
+    assert made.permits(replace(ASKED, partner="schools", category="exclusion")).allowed
+    assert "police" not in made.sections("mash", "social_worker", "new_contact", NIGHT)["partner"].to_list()
+
+
+def test_a_signature_counts_from_its_day(site):
+    made = load_agreements(edited(site, "Management, on: 2026-03-20", "Management, on: 2026-11-21"))
+    assert not made.permits(ASKED).allowed
+    assert made.permits(replace(ASKED, on=date(2026, 11, 21))).allowed
+
+
+def test_an_agreement_that_the_council_has_not_signed_gives_its_teams_nothing(site):
+    made = load_agreements(edited(site, "{party: council, role: Caldicott", "{party: gis, role: Caldicott"))
+    assert "not signed by 'council'" in made.permits(ASKED).why
+
+
+def test_the_newest_version_in_force_replaces_the_older(site):
+    text = (site / f"agreements/{FILE.name}").read_text()
+    newer = text.replace("version: 3", "version: 4").replace("from: 2026-04-01", "from: 2026-11-21")
+    newer = newer.replace("missing_episode, incident_victim", "incident_victim")
+    (site / "agreements/newer.agreement.yaml").write_text(newer)
+    made = load_agreements(site)
+    assert made.permits(ASKED).agreement == NAME
+    later = made.permits(replace(ASKED, on=date(2026, 11, 21)))
+    assert (later.allowed, later.agreement) == (False, "multi-agency-safeguarding v4")
+
+
+def test_sections_are_all_the_yeses_and_nothing_else(agreements):
+    council = load_organisation(HARROWMERE)
+    for team, known in council.teams.items():
+        for role in known.roles:
+            made = agreements.sections(team, role, known.reason, NIGHT)
+            assert made.schema == SECTIONS
+            pairs = set(made.select("partner", "category").rows())
+            for party in council.parties:
+                for category in council.known_categories:
+                    subject = Subject(age=9, open_to=frozenset(council.services))
+                    question = Question(team, role, known.reason, party.id, category, NIGHT, subject=subject)
+                    assert agreements.permits(question).allowed == ((party.id, category) in pairs), question
+
+
+def test_sections_say_fields_look_back_and_clause(agreements):
+    row = agreements.sections("mash", "social_worker", "new_contact", NIGHT).row(
+        by_predicate=pl.col("category") == "hospital_attendance", named=True
+    )
+    assert row == {
+        "team": "mash", "partner": "health-trust", "category": "hospital_attendance", "fields": ["start", "code"],
+        "look_back": "1y", "since": date(2025, 11, 20), "open_to": ["childrens_social_care", "early_help"],
+        "age_under": 18, "household": True, "agreement": NAME, "clause": "shares[2]",
+    }  # fmt: skip
+
+
+@given(
+    age=st.none() | st.integers(0, 100),
+    open_to=st.frozensets(st.sampled_from(["childrens_social_care", "early_help", "adult_social_care"])),
+    home=st.booleans(),
+)
+def test_the_expression_covers_whom_the_question_covers(age, open_to, home):
+    agreements = harrowmere()
+    frame = pl.DataFrame(
+        {"age": [age], "open_to": [sorted(open_to) or None], "household_covered": [home]},
+        schema={"age": pl.Int32, "open_to": pl.List(pl.String), "household_covered": pl.Boolean},
+    )
+    for agreement in agreements:
+        expected = agreements.covers(agreement.name, Subject(age, open_to, home))
+        assert frame.select(agreements.covering(agreement.name)).item() is expected
+
+
+def test_subjects_are_ages_and_open_services_on_the_day():
+    people = pl.DataFrame(
+        {"person_id": ["a", "b", "c"], "birth_date": [date(2008, 11, 20), date(2008, 11, 21), None]},
+    )
+    involvements = pl.DataFrame(
+        {
+            "person_id": ["a", "a", "b"],
+            "service": ["early_help", "adult_social_care", "early_help"],
+            "start": [datetime(2020, 1, 1)] * 3,
+            "end": [None, datetime(2026, 11, 20, 9), datetime(2026, 11, 21)],
+        }
+    )
+    made = subjects(people, involvements, NIGHT)
+    assert made.rows() == [("a", 18, ["early_help"]), ("b", 17, ["early_help"]), ("c", None, None)]
+
+
+def test_a_file_is_kept_for_the_shorter_of_what_is_agreed_and_what_the_team_keeps(agreements):
+    assert agreements.expires(NAME, "summary", NIGHT, "mash") == date(2026, 12, 4)
+    assert agreements.expires(NAME, "summary", NIGHT) == date(2026, 12, 20)
+    assert agreements.expires(NAME, "export", NIGHT, "mash") == NIGHT
+    assert agreements.expires("council-analytics v1", "summary", NIGHT) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "expected"),
+    [
+        ("missing_episode", "mising_episode", 19, "no category 'mising_episode'. Did you mean 'missing_episode'?"),
+        ("{from: police", "{from: polcie", 19, "no partner 'polcie'. Did you mean 'police'?"),
+        ("{party: schools", "{party: school", 11, "no party 'school'. Did you mean 'schools'?"),
+        ("{team: mash,", "{team: mahs,", 14, "no team 'mahs'. Did you mean 'mash'?"),
+        ("mash_manager", "mash_maneger", 14, "no role 'mash_maneger'. Did you mean 'mash_manager'?"),
+        (
+            "strategy_discussion",
+            "strategy_diskussion",
+            16,
+            "no reason 'strategy_diskussion'. Did you mean 'strategy_discussion'?",
+        ),
+        ("early_help], or", "early_halp], or", 17, "no service 'early_halp'. Did you mean 'early_help'?"),
+        ("fields: [start", "fields: [strat", 21, "no field 'strat'. Did you mean 'start'?"),
+        ("look_back: 2y", "look_back: two years", 19, "such as 30d, 6m or 2y"),
+        ("look_back: 2y", "lookback: 2y", 19, "is not an attribute here"),
+        ("until: 2027", "until: 2025", 7, "ends before it begins"),
+        ("purpose: ", "porpoise: ", 1, "'purpose' is missing"),
+        ("to: [early-help]}", "to: [analysts]}", 20, "no recipient 'analysts'"),
+    ],
+)
+def test_a_mistake_stops_loading_with_file_line_and_the_nearest_name(site, old, new, line, expected):
+    with pytest.raises(SiteError) as caught:
+        load_agreements(edited(site, old, new))
+    assert f"sites/copy/agreements/{FILE.name}:{line}: " in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_one_version_in_two_files_is_refused(site):
+    shutil.copy(FILE, site / "agreements/again.agreement.yaml")
+    with pytest.raises(SiteError, match="stands in two files"):
+        load_agreements(site)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("service: early_help", "service: erly_help", "no service 'erly_help'. Did you mean 'early_help'?"),
+        ("reason: open_case", "reason: open_csae", "no reason 'open_csae'. Did you mean 'open_case'?"),
+        ("part_of: council", "part_of: counsel", "no party 'counsel'. Did you mean 'council'?"),
+        ("{id: council,", "{id: the-council,", "no party has the id 'council'"),
+        ("Europe/London", "Europe/Harrowmere", "is no time zone"),
+        ("{id: gis,", "{id: police,", "stands here twice"),
+    ],
+)
+def test_a_mistake_in_the_councils_description_names_its_line(site, old, new, expected):
+    with pytest.raises(SiteError, match=r"site\.yaml:[0-9]+: ") as caught:
+        load_organisation(edited(site, old, new, "site.yaml"))
+    assert expected in str(caught.value)
+
+
+def test_a_folder_without_a_description_is_refused(tmp_path):
+    with pytest.raises(SiteError, match=r"site\.yaml is not there"):
+        load_organisation(tmp_path)
+
+
+def test_lengths_of_time_follow_the_calendar():
+    assert Length(1, "m").after(date(2027, 1, 31)) == date(2027, 2, 28)
+    assert Length(1, "y").before(date(2028, 2, 29)) == date(2027, 2, 28)
+    assert Length(30, "d").after(date(2026, 12, 15)) == date(2027, 1, 14)
+    assert Length(14, "m").before(date(2026, 1, 15)) == date(2024, 11, 15)

@@ -655,7 +655,7 @@ class _Reading:
             return None
         if name.startswith("_"):
             self.wrong((*at, "name"), f"{name!r}: names that begin with an underscore are kept for Kinfold's own.")
-        kind = entry.get("logicalType", "string")
+        kind = entry.get("logicalType")
         self.choice(kind, LOGICAL_TYPES, (*at, "logicalType"), "a type that is read")
         options = self.known(entry.get("logicalTypeOptions") or {}, _OPTIONS, (*at, "logicalTypeOptions"))
         custom = self.custom(entry, _COLUMN_CUSTOM, at)
@@ -829,13 +829,14 @@ class _Reading:
 
     def against_the_standard(self, data: dict[str, Any]) -> None:
         """Note where the file departs from the JSON schema of the Open Data Contract Standard."""
+        from jsonschema.exceptions import best_match
+
         for error in _standard().iter_errors(data):
-            for e in error.context or [error]:
-                self.wrong(
-                    tuple(error.absolute_path),
-                    f"not valid against the Open Data Contract Standard: {e.message[:160]}. See its documentation.",
-                )
-                break
+            found = best_match([error])
+            self.wrong(
+                tuple(found.absolute_path),
+                f"not valid against the Open Data Contract Standard: {found.message[:160]}. See its documentation.",
+            )
 
 
 # -- small things ---------------------------------------------------------------------------------------------------

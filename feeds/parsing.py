@@ -1,0 +1,79 @@
+"""Text as files hold it, turned into dates, times, numbers and truth values, a column at a time.
+
+What belongs here: how a contract's logical types are read. Which rows are refused for what does not parse is said by
+the rules; what the values mean, by the mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from feeds.contracts import Column, strptime
+
+YES = ("true", "t", "yes", "y", "1")
+NO = ("false", "f", "no", "n", "0")
+FOREVER = 9999  # the year that systems write for "no end"
+YEARS = (1800, 2200)
+TIMESTAMP = pl.Datetime("us")
+
+
+def parsed(column: Column) -> pl.Expr:
+    """The column's text as its logical type: Datetime, Int64, Float64, Boolean or String; null where it does not parse.
+
+    Dates are datetimes at midnight, so that a date compares with a time. A year outside 1800 to 2200 does not parse,
+    but for 9999, which many systems write for "no end" and `dated` turns into null.
+    """
+    text = pl.col(column.name)
+    if column.type == "integer":
+        return text.cast(pl.Int64, strict=False)
+    if column.type == "number":
+        number = text.cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number)
+    if column.type == "boolean":
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(YES)).then(True).when(word.is_in(NO)).then(False)
+    if column.type in ("date", "timestamp"):
+        return _time(text, column)
+    return text
+
+
+def dated(column: Column, type_: pl.DataType | type[pl.DataType] = TIMESTAMP) -> pl.Expr:
+    """The column as a datetime (or date), null where it does not parse or says 9999."""
+    value = parsed(column)
+    return pl.when(value.dt.year() != FOREVER).then(value).cast(type_)
+
+
+def matches(when: Mapping[str, tuple[str, ...]]) -> pl.Expr:
+    """Whether a row meets every condition: the text is one of those named; `present` and `absent` test for null."""
+    terms = [pl.lit(True)]
+    for name, values in when.items():
+        if values == ("present",):
+            terms.append(pl.col(name).is_not_null())
+        elif values == ("absent",):
+            terms.append(pl.col(name).is_null())
+        else:
+            terms.append(pl.col(name).is_in(values).fill_null(False))
+    return pl.all_horizontal(terms)
+
+
+def _time(text: pl.Expr, column: Column) -> pl.Expr:
+    if column.format:
+        form = strptime(column.format)
+        value = _read(text, form, "H" in column.format)
+    elif column.type == "date":
+        value = pl.coalesce(_read(text, "%Y-%m-%d", False), _read(text.str.replace("T", " "), "%F %T%.f", True))
+    else:
+        plain = text.str.replace("T", " ").str.strip_suffix("Z")
+        value = pl.coalesce(_read(plain, "%F %T%.f", True), _read(plain, "%F %R", True), _read(plain, "%F", False))
+    if column.type == "date":
+        value = value.dt.truncate("1d")
+    year = value.dt.year()
+    return pl.when(year.is_between(*YEARS) | (year == FOREVER)).then(value)
+
+
+def _read(text: pl.Expr, form: str, with_time: bool) -> pl.Expr:
+    if with_time:
+        return text.str.to_datetime(form, strict=False, time_unit="us")
+    return text.str.to_date(form, strict=False).cast(TIMESTAMP)

@@ -1,0 +1,162 @@
+"""Records as linkage compares them: sets of names, sounds, parts of dates and addresses; nothing that floods a block.
+
+What belongs here: columns derived from one record, and values set aside because too many records share them. How pairs
+are found belongs in `linkage.blocking`, what agreement is worth in `linkage.model`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from linkage.names import canonical_names, sounds
+
+log = logging.getLogger(__name__)
+
+IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
+SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
+SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
+SALT = {"name": 1, "place": 2}
+
+
+def conform(records: pl.DataFrame) -> pl.DataFrame:
+    """Derive what linkage compares.
+
+    Args:
+        records: `source_record` rows, in any order.
+
+    Returns:
+        One row a record, sorted by `record_id`, with `uid` (int64, the row's place), names, sets of hashed names and
+        places, parts of the birth date, valid ids, and `fingerprint` (uint64: changes with anything compared).
+    """
+    rows = records.sort("record_id").select(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("uid"),
+        "record_id",
+        "feed",
+        _clean("forename").alias("given"),
+        _clean("middle_names").alias("middle"),
+        _clean("surname").alias("surname"),
+        "other_names",
+        "birth_date",
+        "sex",
+        *IDS,
+        "email",
+        "phone",
+        "uprn",
+        "address",
+        "postcode",
+        "other_addresses",
+    )
+    rows = _cap(rows)
+    rows = rows.with_columns(
+        pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
+        pl.col("given").str.head(1).alias("initial"),
+        pl.col("birth_date").dt.strftime("%Y%m%d").alias("born"),
+        pl.col("birth_date").dt.year().cast(pl.Int16).alias("year"),
+        pl.col("birth_date").dt.month().alias("month"),
+        pl.col("birth_date").dt.day().alias("day"),
+        pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
+    ).drop("birth_date", "given")
+    rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
+    rows = rows.with_columns(
+        pl.struct("postcode", _doorway("address")).hash().reinterpret(signed=True).alias("door"),
+    ).with_columns(
+        pl.when(pl.col("postcode").is_not_null() & pl.col("address").is_not_null()).then("door").alias("door"),
+    )
+    sounding = sounds(pl.concat([rows["forename"], rows["surname"]]))
+    for name in ("forename", "surname"):
+        rows = rows.join(
+            sounding.rename({"name": name, "sound": f"{name}_sound"}), on=name, how="left", maintain_order="left"
+        )
+    rows = rows.drop("other_names", "middle", "address", "other_addresses")
+    return rows.with_columns(rows.drop("uid").hash_rows(0).alias("fingerprint"))
+
+
+def _clean(name: str) -> pl.Expr:
+    text = pl.col(name).str.to_uppercase().str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ")
+    return text.str.strip_chars().replace("", None)
+
+
+def _cap(rows: pl.DataFrame) -> pl.DataFrame:
+    """Set aside ids and contacts that too many records share: placeholders, switchboards, a landlord's telephone."""
+    for name in (*IDS, "email", "phone"):
+        over, most = (["feed", name], SHARED_ID) if name in IDS else ([name], SHARED_CONTACT)
+        often = rows.filter(pl.col(name).is_not_null()).group_by(over).len().filter(pl.col("len") > most)
+        if often.height:
+            log.warning(
+                "%s: %d values are shared by more than %d records and count for nothing", name, often.height, most
+            )
+            rows = rows.with_columns(
+                pl.when(pl.col(name).is_in(often[name].implode())).then(None).otherwise(pl.col(name)).alias(name)
+            )
+    return rows
+
+
+def _sets(pairs: pl.DataFrame, height: int, name: str) -> pl.Series:
+    """Sorted sets of hashes, one a record, null where there is nothing: an empty list would count as disagreement."""
+    sets = pairs.drop_nulls().unique().sort("uid", name).group_by("uid", maintain_order=True).agg(name)
+    every = pl.DataFrame({"uid": pl.int_range(height, dtype=pl.Int64, eager=True)})
+    return every.join(sets, on="uid", how="left", maintain_order="left")[name]
+
+
+def _other(rows: pl.DataFrame, field: str) -> pl.DataFrame:
+    told = rows.filter(pl.col("other_names").list.len() > 0).select("uid", "other_names").explode("other_names")
+    return told.select("uid", pl.col("other_names").struct.field(field).alias("name")).with_columns(_clean("name"))
+
+
+def _hashed(pairs: pl.DataFrame, column: str, name: str, salt: str) -> pl.DataFrame:
+    return pairs.select("uid", pl.col(column).hash(SALT[salt]).reinterpret(signed=True).alias(name)).filter(
+        pairs[column].is_not_null()
+    )
+
+
+def _forenames(rows: pl.DataFrame) -> pl.Series:
+    """Every name the person is called by, and what those are short for."""
+    called = pl.concat([rows.select("uid", pl.col("forename").alias("name")), _other(rows, "forename")]).drop_nulls()
+    called = called.filter(pl.col("name").str.len_chars() > 1)
+    meant = called.join(canonical_names(called["name"]), on="name").explode("canonical")
+    return _sets(_hashed(meant, "canonical", "forenames", "name"), rows.height, "forenames")
+
+
+def _middles(rows: pl.DataFrame) -> pl.Series:
+    middle = rows.select("uid", pl.col("middle").str.split(" ").alias("name")).explode("name").drop_nulls()
+    middle = middle.filter(pl.col("name").str.len_chars() > 1)
+    return _sets(_hashed(middle, "name", "middles", "name"), rows.height, "middles")
+
+
+def _surnames(rows: pl.DataFrame) -> pl.Series:
+    """Every family name, whole, and each part of a double one."""
+    whole = pl.concat([rows.select("uid", pl.col("surname").alias("name")), _other(rows, "surname")]).drop_nulls()
+    part = whole.filter(pl.col("name").str.contains(" ", literal=True)).with_columns(pl.col("name").str.split(" "))
+    part = part.explode("name").filter(pl.col("name").str.len_chars() > 2)
+    return _sets(_hashed(pl.concat([whole, part]), "name", "surnames", "name"), rows.height, "surnames")
+
+
+def place_key(uprn: str, address: str, postcode: str) -> pl.Expr:
+    """What stands for an address: its postcode and door, else its UPRN; null where it has neither."""
+    return pl.coalesce(pl.concat_str(postcode, _doorway(address), separator="|"), uprn)
+
+
+def _doorway(address: str) -> pl.Expr:
+    """What tells a door from its neighbours under one postcode: its numbers, else its first two words."""
+    text = pl.col(address).str.replace(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}\s*$", "")
+    numbers = text.str.extract_all(r"\b[0-9]+[A-Z]?\b").list.join("/")
+    words = text.str.extract(r"^\W*(\w+\W+\w+|\w+)").str.replace_all(r"\W+", " ")
+    return pl.when(numbers != "").then(numbers).otherwise(words)
+
+
+def _places(rows: pl.DataFrame) -> pl.Series:
+    """Every address the person is known at, now or before: by UPRN, and by postcode and door."""
+    now = rows.select("uid", "uprn", "address", "postcode")
+    past = rows.filter(pl.col("other_addresses").list.len() > 0).select("uid", "other_addresses")
+    past = past.explode("other_addresses").select(
+        "uid",
+        pl.col("other_addresses").struct.field("uprn"),
+        pl.col("other_addresses").struct.field("text").alias("address"),
+        pl.col("other_addresses").struct.field("postcode"),
+    )
+    known = pl.concat([now, past])
+    door = pl.concat_str("postcode", _doorway("address"), separator="|")
+    places = pl.concat([known.select("uid", pl.col("uprn").alias("place")), known.select("uid", door.alias("place"))])
+    return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows.height, "places")

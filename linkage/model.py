@@ -1,0 +1,383 @@
+"""What agreement is worth: the comparisons, how a model is trained from records, and how it scores pairs.
+
+What belongs here: comparisons, training, the frozen model, scoring with Splink on DuckDB. Which pairs are scored
+belongs in `linkage.blocking`, what follows from scores in `linkage.cluster`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move without scoring again
+BRIDGE = 20.0  # the weight of a shared valid id
+VERSION = 1
+
+
+class TrainingError(Exception):
+    """The records do not suffice to train a model; says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One outcome of a comparison: its label, the SQL that recognises it, and m assumed before any pair was seen."""
+
+    label: str
+    sql: str
+    m: float
+    frequency_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Levels from most to least alike, the last for everything else; `missing` recognises what cannot be compared."""
+
+    name: str
+    missing: str
+    levels: tuple[Level, ...]
+
+
+def _missing(*columns: str) -> str:
+    return " or ".join(f"{c}_l is null or {c}_r is null" for c in columns)
+
+
+def _id(name: str, column: str) -> Comparison:
+    return Comparison(
+        name,
+        _missing(column),
+        (
+            Level("the same", f"{column}_l = {column}_r", 0.985),
+            Level("one character apart", f"damerau_levenshtein({column}_l, {column}_r) <= 1", 0.005),
+            Level("different", "", 0.01),
+        ),
+    )
+
+
+_DOOR = "(uprn_l = uprn_r or door_l = door_r)"
+_PLACE = "list_has_any(places_l, places_r)"
+_ALIKE = "(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r)"  # noqa: E501
+_TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
+_NOWHERE = "(places_l is null or places_r is null)"
+
+COMPARISONS = (
+    Comparison(
+        "forename",
+        _missing("initial"),
+        (
+            Level("the same", "forename_l = forename_r", 0.80, "forename"),
+            Level("forename and surname turned round", "forename_l = surname_r and surname_l = forename_r", 0.005),
+            Level("a name also used, or short for it", "list_has_any(forenames_l, forenames_r)", 0.06),
+            Level("alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.9", 0.05),
+            Level("sounds alike", "forename_sound_l = forename_sound_r", 0.01),
+            Level("initial agrees", "(forename_l is null or forename_r is null) and initial_l = initial_r", 0.02),
+            Level(
+                "a middle name", "list_has_any(forenames_l, middles_r) or list_has_any(middles_l, forenames_r)", 0.01
+            ),
+            Level("somewhat alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.78", 0.01),
+            Level("different", "", 0.02),
+        ),
+    ),
+    Comparison(
+        "surname and address",
+        f"(surname_l is null or surname_r is null) and {_NOWHERE}",
+        (
+            Level("surname and door", f"surname_l = surname_r and {_DOOR}", 0.50),
+            Level("surname and a former door", f"surname_l = surname_r and {_PLACE}", 0.08),
+            Level("surname and postcode", "surname_l = surname_r and postcode_l = postcode_r", 0.02),
+            Level("like surname and door", f"{_DOOR} and {_ALIKE}", 0.06),
+            Level("like surname and a former door", f"{_PLACE} and {_ALIKE}", 0.01),
+            Level("door, no surname", f"(surname_l is null or surname_r is null) and {_PLACE}", 0.02),
+            Level("door, other surname", f"{_DOOR} or {_PLACE}", 0.02),
+            Level("surname, no address", f"surname_l = surname_r and {_NOWHERE}", 0.08, "surname"),
+            Level("surname and neighbourhood", "surname_l = surname_r and sector_l = sector_r", 0.05, "surname"),
+            Level("surname, other address", "surname_l = surname_r", 0.12, "surname"),
+            Level("like surname and postcode", f"postcode_l = postcode_r and {_ALIKE}", 0.01),
+            Level("like surname", _ALIKE, 0.03),
+            Level("postcode alone", "postcode_l = postcode_r", 0.01),
+            Level("nothing agrees", "", 0.02),
+        ),
+    ),
+    Comparison(
+        "birth date",
+        _missing("born"),
+        (
+            Level("the same", "born_l = born_r", 0.93),
+            Level("day and month turned round", "year_l = year_r and month_l = day_r and day_l = month_r", 0.01),
+            Level(
+                "year agrees, one is 1 January",
+                "year_l = year_r and (born_l[5:] = '0101' or born_r[5:] = '0101')",
+                0.01,
+            ),
+            Level("one character apart", f"{_TWO_OF_THREE} and damerau_levenshtein(born_l, born_r) <= 1", 0.03),
+            Level("two parts of three", _TWO_OF_THREE, 0.008),
+            Level("a year or less apart", "abs(year_l - year_r) <= 1", 0.004),
+            Level("different", "abs(year_l - year_r) < 13", 0.004),
+            Level("a generation apart", "", 0.004),
+        ),
+    ),
+    Comparison("sex", _missing("sex"), (Level("the same", "sex_l = sex_r", 0.985), Level("different", "", 0.015))),
+    Comparison(
+        "telephone",
+        _missing("phone"),
+        (
+            Level("the same", "phone_l = phone_r", 0.6),
+            Level("different", "", 0.4),
+        ),
+    ),
+    Comparison(
+        "email",
+        _missing("email"),
+        (
+            Level("the same", "email_l = email_r", 0.75),
+            Level("different", "", 0.25),
+        ),
+    ),
+    _id("NHS number", "nhs_number"),
+    _id("UPN", "upn"),
+    _id("child id", "la_child_id"),
+    _id("National Insurance number", "ni_number"),
+)
+PLACE_OF = {comparison.name: position for position, comparison in enumerate(COMPARISONS)}
+IDS = {"NHS number": "nhs_number", "UPN": "upn", "child id": "la_child_id", "National Insurance number": "ni_number"}
+BRIDGES = ("NHS number", "UPN", "child id")
+
+
+def level_of(comparison: str, label: str) -> int:
+    """The number by which edges name a level: the highest for the most alike, 0 for the last, -1 for missing."""
+    levels = COMPARISONS[PLACE_OF[comparison]].levels
+    return len(levels) - 1 - [level.label for level in levels].index(label)
+
+
+def _agrees(comparison: str, *labels: str) -> pl.Expr:
+    return pl.col(f"g{PLACE_OF[comparison]}").is_in([level_of(comparison, label) for label in labels])
+
+
+def _known(comparison: str) -> pl.Expr:
+    return pl.col(f"g{PLACE_OF[comparison]}") >= 0
+
+
+OTHER_FORENAME = _agrees("forename", "different")
+OTHER_BIRTH = _agrees("birth date", "different", "a generation apart", "a year or less apart", "two parts of three")
+GENERATION = _agrees("birth date", "a generation apart")
+SAME_BIRTH = _agrees("birth date", "the same")
+NEAR_BIRTH = _agrees("birth date", "one character apart", "day and month turned round")
+SAME_ID = pl.any_horizontal(*(_agrees(name, "the same") for name in BRIDGES))
+OTHER_ID = pl.any_horizontal(*(_agrees(name, "different") for name in ("NHS number", "UPN")))
+CONTRADICTS = OTHER_FORENAME & _known("birth date") & ~SAME_BIRTH & ~NEAR_BIRTH
+
+TWINS = OTHER_FORENAME & SAME_BIRTH & ~SAME_ID
+PARENT_AND_CHILD = GENERATION & ~SAME_ID
+TWO_PEOPLE = OTHER_ID & OTHER_BIRTH & ~SAME_ID
+NEVER = TWINS | PARENT_AND_CHILD | TWO_PEOPLE
+
+# What comparisons taken one by one overlook: relatives agree in everything but forename and birth date at once.
+GUARD = (
+    pl.when(SAME_ID).then(0.0)
+    .when(OTHER_FORENAME & SAME_BIRTH).then(-7.0)
+    .when(OTHER_FORENAME & NEAR_BIRTH).then(-2.0)
+    .when(OTHER_FORENAME).then(-9.0)
+    .when(GENERATION).then(-6.0)
+    .when(~_known("forename")).then(-8.0)
+    .otherwise(0.0)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Model:
+    """A frozen model.
+
+    Attributes:
+        prior: probability that two records drawn at random are one person.
+        m, u: a comparison's level probabilities, most alike first, among matches and among strangers.
+        cut: weight from which pairs are joined.
+        facts: what it was trained on, counts only.
+        frequencies: `forename` and `surname`: frames of name and frequency. They hold names: keep them in the vault.
+    """
+
+    prior: float
+    m: Mapping[str, tuple[float, ...]]
+    u: Mapping[str, tuple[float, ...]]
+    cut: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    frequencies: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+    @property
+    def model_id(self) -> str:
+        """Digest of everything that decides a score."""
+        digest = hashlib.sha256(json.dumps(self._plain(), sort_keys=True).encode())
+        digest.update(repr(COMPARISONS).encode())
+        for name in sorted(self.frequencies):
+            digest.update(self.frequencies[name].sort(name).hash_rows(0).to_numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def _plain(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "prior": self.prior,
+            "cut": self.cut,
+            "m": {name: list(values) for name, values in self.m.items()},
+            "u": {name: list(values) for name, values in self.u.items()},
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json`: probabilities and facts, no names. The frequencies are the caller's to keep."""
+        folder.mkdir(parents=True, exist_ok=True)
+        levels = {c.name: [level.label for level in c.levels] for c in COMPARISONS}
+        text = {**self._plain(), "model_id": self.model_id, "levels": levels, "facts": dict(self.facts)}
+        (folder / "model.json").write_text(json.dumps(text, indent=1, sort_keys=True), encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path, frequencies: Mapping[str, pl.DataFrame]) -> Model:
+        """Read `model.json` (or the folder that holds it) and join it with its frequencies.
+
+        Raises:
+            TrainingError: the file was made for other comparisons, or with other frequencies.
+        """
+        path = path / "model.json" if path.is_dir() else path
+        text = json.loads(path.read_text(encoding="utf-8"))
+        if text["levels"] != {c.name: [level.label for level in c.levels] for c in COMPARISONS}:
+            raise TrainingError(f"{path.name} was trained for other comparisons. Train a new linkage model.")
+        m, u = ({name: tuple(values) for name, values in text[key].items()} for key in ("m", "u"))
+        model = Model(text["prior"], m, u, text["cut"], text["facts"], dict(frequencies))
+        if model.model_id != text["model_id"]:
+            raise TrainingError(f"{path.name} does not fit the name frequencies beside it. Train a new linkage model.")
+        return model
+
+
+@contextmanager
+def engine(folder: Path | None = None, memory: str = "3GB", threads: int = 2) -> Iterator[Any]:
+    """An in-memory DuckDB that spills, if it must, into `folder` only."""
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    try:
+        con.execute(f"set threads={threads}; set memory_limit='{memory}'; set preserve_insertion_order=false")
+        con.execute("set lambda_syntax='ENABLE_SINGLE_ARROW'; set enable_progress_bar=false")
+        con.execute("set temp_directory=''" if folder is None else f"set temp_directory='{folder}'")
+        yield con
+    finally:
+        con.close()
+
+
+def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: float, folder: Path | None) -> pl.DataFrame:
+    """Score pairs with Splink.
+
+    Args:
+        people: conformed records.
+        pairs: `uid_l` < `uid_r`.
+        floor: weight below which pairs are dropped; `-inf` keeps all.
+
+    Returns:
+        `uid_l`, `uid_r`, `weight` (before any rule), and `g0`, `g1` ...: the level each comparison reached.
+    """
+    names = {f"g{n}": pl.Int8 for n in range(len(COMPARISONS))}
+    empty = pl.DataFrame(schema={"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, **names})
+    if not pairs.height:
+        return empty
+    from splink import DuckDBAPI, Linker
+
+    held = np.zeros(people.height, dtype=bool)
+    held[pairs["uid_l"].to_numpy()] = True
+    held[pairs["uid_r"].to_numpy()] = True
+    used = people.filter(pl.Series(held)).drop("fingerprint", "record_id", "feed")
+    with engine(folder) as con:
+        api = DuckDBAPI(con)
+        con.register("people_frame", used.to_arrow())
+        con.execute("create table people as from people_frame")
+        con.register("pairs_frame", pairs.to_arrow())
+        con.execute(
+            "create table pairs as select uid_l as join_key_l, uid_r as join_key_r, '0' as match_key from pairs_frame"
+        )
+        linker = Linker(api.register("people"), _settings(model), log_level="ERROR")
+        for name, table in model.frequencies.items():
+            rare = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
+            rare = rare.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
+            con.register(f"frequency_{name}", rare.to_arrow())
+            linker.table_management.register_term_frequency_lookup(api.register(f"frequency_{name}"), name)
+        linker.table_management.register_blocked_pairs_for_predict(api.register("pairs"))
+        scored = linker.inference.predict(
+            threshold_match_weight=None if math.isinf(floor) else floor, warning_mode="never"
+        )
+        weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(COMPARISONS)))
+        frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
+    return frame.with_columns(
+        _levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(COMPARISONS)
+    ).sort("uid_l", "uid_r")
+
+
+def _parameters(model: Model, comparison: Comparison) -> list[tuple[float, float]]:
+    """m and u of each level, no two of a comparison with the same weight: the weight then names the level."""
+    seen = {0.0}
+    found = []
+    for m, u in zip(model.m[comparison.name], model.u[comparison.name], strict=True):
+        while any(abs(math.log2(m / u) - weight) < 1e-6 for weight in seen):
+            u *= 1 + 1e-5
+        seen.add(math.log2(m / u))
+        found.append((m, u))
+    return found
+
+
+def _levels(weights: pl.Series, model: Model, comparison: Comparison) -> pl.Series:
+    """Which level each weight stands for. Splink tells levels only together with the names compared, so not those."""
+    known = [math.log2(m / u) for m, u in _parameters(model, comparison)]
+    numbered = sorted([(0.0, -1), *((weight, len(known) - 1 - n) for n, weight in enumerate(known))])
+    table = np.array([weight for weight, _ in numbered])
+    level = np.array([number for _, number in numbered], dtype=np.int8)
+    return pl.Series(weights.name, level[np.searchsorted((table[1:] + table[:-1]) / 2, weights.to_numpy())])
+
+
+def weigh(scored: pl.DataFrame) -> pl.DataFrame:
+    """Add what comparisons one by one overlook, and say which pairs a shared valid id joins.
+
+    Args:
+        scored: as `compare` returns it.
+
+    Returns:
+        The same rows with the final `weight`, `bridge` and `never` (may not be one person).
+    """
+    return scored.with_columns(
+        (pl.col("weight") + GUARD).alias("weight"), (SAME_ID & ~CONTRADICTS).alias("bridge"), NEVER.alias("never")
+    ).with_columns(
+        pl.when("bridge").then(pl.max_horizontal("weight", pl.lit(BRIDGE))).otherwise("weight").alias("weight"),
+        pl.col("never") & ~pl.col("bridge"),
+    )
+
+
+def _settings(model: Model) -> Any:
+    import splink.comparison_level_library as cll
+    import splink.comparison_library as cl
+    from splink import SettingsCreator, block_on
+
+    comparisons: list[Any] = []
+    for number, comparison in enumerate(COMPARISONS):
+        levels: list[Any] = [cll.CustomLevel(comparison.missing).configure(is_null_level=True)]
+        for level, (m, u) in zip(comparison.levels, _parameters(model, comparison), strict=True):
+            told = cll.CustomLevel(level.sql, level.label) if level.sql else cll.ElseLevel()
+            given: dict[str, Any] = {
+                "m_probability": m,
+                "u_probability": u,
+                "fix_m_probability": True,
+                "fix_u_probability": True,
+            }
+            if level.frequency_of and level.frequency_of in model.frequencies:
+                given |= {"tf_adjustment_column": level.frequency_of, "tf_minimum_u_value": 1e-4}
+            levels.append(told.configure(**given))
+        comparisons.append(cl.CustomComparison(output_column_name=f"c{number}", comparison_levels=levels))
+    return SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="uid",
+        comparisons=comparisons,
+        blocking_rules_to_generate_predictions=[block_on("born", "surname")],
+        probability_two_random_records_match=model.prior,
+        retain_matching_columns=False,
+        retain_intermediate_calculation_columns=True,
+    )

@@ -1,0 +1,75 @@
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from village import finish
+
+from linkage.blocking import blocks
+from linkage.conform import conform
+from linkage.model import COMPARISONS, Model, TrainingError, compare
+from linkage.training import train
+
+
+def test_a_model_saved_and_loaded_is_the_same_and_holds_no_name(
+    model: Model, records: pl.DataFrame, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    again = Model.load(tmp_path, model.frequencies)
+    assert again.model_id == model.model_id
+    text = (tmp_path / "model.json").read_text()
+    assert not any(f'"{name}"' in text for name in records["surname"].drop_nulls().unique())
+    people = conform(records.head(1500))
+    pairs = blocks(people).pairs()
+    assert compare(people, pairs, again, -30.0, None).equals(compare(people, pairs, model, -30.0, None))
+
+
+def test_a_model_with_other_frequencies_is_refused(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    with pytest.raises(TrainingError, match="frequencies"):
+        Model.load(tmp_path, {name: frame.head(3) for name, frame in model.frequencies.items()})
+
+
+def test_every_level_of_a_model_has_a_weight(model: Model) -> None:
+    for comparison in COMPARISONS:
+        assert len(model.m[comparison.name]) == len(model.u[comparison.name]) == len(comparison.levels)
+        assert all(0 < p < 1 for p in (*model.m[comparison.name], *model.u[comparison.name]))
+
+
+def test_training_again_gives_the_same_model(model: Model, records: pl.DataFrame) -> None:
+    assert train(records.sample(fraction=1.0, shuffle=True, seed=8), seed=1, drawn=300_000).model_id == model.model_id
+
+
+def test_too_few_records_to_train_on_are_refused(records: pl.DataFrame) -> None:
+    with pytest.raises(TrainingError, match="too few"):
+        train(records.head(10), seed=1)
+
+
+def test_a_pair_weighs_the_same_whichever_record_comes_first(model: Model, records: pl.DataFrame) -> None:
+    people = conform(records.head(1200))
+    pairs = blocks(people).pairs()
+    last = people.height - 1
+    turned = people.with_columns((last - pl.col("uid")).alias("uid")).sort("uid")
+    swapped = pairs.select((last - pl.col("uid_r")).alias("uid_l"), (last - pl.col("uid_l")).alias("uid_r"))
+    back = compare(turned, swapped, model, -40.0, None)
+    back = back.with_columns((last - pl.col("uid_r")).alias("uid_l"), (last - pl.col("uid_l")).alias("uid_r"))
+    assert back.sort("uid_l", "uid_r").equals(compare(people, pairs, model, -40.0, None))
+
+
+def test_a_name_known_by_another_spelling_is_found_and_weighed(model: Model) -> None:
+    rows = finish(
+        pl.DataFrame(
+            {
+                "record_id": ["a", "b", "c"],
+                "feed": ["x", "y", "z"],
+                "forename": ["MOHAMMED", "MUHAMMAD", "KASIA"],
+                "surname": ["KHAN", "KHAN", "NOWAK"],
+                "postcode": ["ZZ1 1AA"] * 3,
+                "uprn": ["1"] * 3,
+            }
+        )
+    )
+    people = conform(rows)
+    pairs = blocks(people).pairs()
+    scored = compare(people, pairs, replace(model, prior=1e-3), -40.0, None)
+    assert scored.filter((pl.col("uid_l") == 0) & (pl.col("uid_r") == 1))["g0"].to_list() == [6]

@@ -1,0 +1,182 @@
+"""Nothing leaves but what an agreement permits, logged before it is there, and gone on its day."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from governance.agreements import load_agreements
+from governance.audit import AuditError, AuditLog
+from governance.keys import KeyRing
+from governance.release import Item, Releaser, ReleaseRefused
+from warehouse.tables import RELEASE
+
+SITE = Path(__file__).parents[2] / "sites/harrowmere"
+NIGHT = date(2026, 11, 20)
+NOW = datetime(2026, 11, 20, 2)
+PERSON = f"{7:032x}"
+SUBJECTS = pl.DataFrame(
+    {"person_id": [PERSON, "adult"], "age": [9, 40], "open_to": [None, None]},
+    schema={"person_id": pl.String, "age": pl.Int32, "open_to": pl.List(pl.String)},
+)
+SUMMARY = Item(
+    kind="summary",
+    team="mash",
+    role="social_worker",
+    reason="open_case",
+    person_id=PERSON,
+    content=b"<p>Secret Name</p>",
+    shared=("council: identity", "police: missing_episode", "police: domestic_abuse", "schools: exclusion"),
+    withheld=("police: incident_suspect",),
+)
+
+
+@pytest.fixture
+def log(tmp_path) -> AuditLog:
+    return AuditLog(tmp_path / "audit", b"k" * 32)
+
+
+@pytest.fixture
+def releaser(tmp_path, log) -> Releaser:
+    return Releaser(tmp_path / "outbox", load_agreements(SITE), log, KeyRing(b"k" * 32))
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return sorted(p for p in (tmp_path / "outbox").rglob("*") if p.is_file())
+
+
+def test_a_summary_leaves_with_its_row_its_file_and_its_log_entry(releaser, log, tmp_path):
+    frame = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert frame.schema == RELEASE.schema
+    row = frame.row(0, named=True)
+    path = tmp_path / "outbox" / row["file"]
+    assert path.read_bytes() == SUMMARY.content
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert row["agreement"] == "multi-agency-safeguarding v3"
+    assert row["expires_on"] == date(2026, 12, 4)
+    assert path.name == f"{row['release_id']}_until_2026-12-04.html"
+    entry = log.frame().row(0, named=True)
+    assert entry["agreement"] == "multi-agency-safeguarding v3 shares[0], shares[3], shares[9]"
+    assert (entry["action"], entry["person_id"], entry["release_id"]) == ("release", PERSON, row["release_id"])
+    assert log.verify() == []
+
+
+def test_a_person_stands_in_no_file_name(releaser, tmp_path):
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert PERSON not in str(files(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"shared": ("police: incident_suspect",)}, "no agreement shares police: incident_suspect"),
+        ({"team": "early-help", "role": "early_help_worker"}, "no agreement shares police: domestic_abuse"),
+        ({"role": "receptionist"}, "no agreement shares council: identity"),
+        ({"reason": "curiosity"}, "no agreement shares council: identity"),
+        ({"person_id": "adult"}, "council: identity is not shared about this person"),
+        ({"person_id": "unknown"}, "council: identity is not shared about this person"),
+        ({"person_id": None}, "council: identity is not shared about this person"),
+        ({"shared": ()}, "does not say what it shows"),
+        ({"team": "../elsewhere"}, "cannot be part of a file name"),
+        ({"suffix": "/../x"}, "cannot be part of a file name"),
+    ],
+)
+def test_what_is_not_permitted_stays_inside_and_the_refusal_is_logged(releaser, log, tmp_path, changes, why):
+    with pytest.raises(ReleaseRefused, match="1 of 2 files may not leave") as caught:
+        releaser.release_many([SUMMARY, replace(SUMMARY, **changes)], NIGHT, NOW, SUBJECTS)
+    assert why in str(caught.value)
+    assert files(tmp_path) == []
+    assert log.frame()["action"].to_list() == ["refuse"]
+
+
+def test_an_expired_agreement_lets_nothing_out(releaser, tmp_path):
+    with pytest.raises(ReleaseRefused):
+        releaser.release(SUMMARY, date(2027, 4, 1), NOW, SUBJECTS)
+    assert files(tmp_path) == []
+
+
+def test_nobody_is_covered_where_no_subjects_are_given(releaser):
+    with pytest.raises(ReleaseRefused, match="not shared about this person"):
+        releaser.release(SUMMARY, NIGHT, NOW)
+
+
+def test_whoever_lives_with_a_covered_person_is_covered(releaser):
+    at_home = SUBJECTS.with_columns(household_covered=pl.lit(True))
+    assert releaser.release(replace(SUMMARY, person_id="adult"), NIGHT, NOW, at_home).height == 1
+
+
+def test_a_kind_of_file_that_the_agreement_does_not_keep_stays_inside(releaser):
+    item = Item("summary", "analysts", "analyst", "service_planning", None, b"x", ("schools: exclusion",))
+    with pytest.raises(ReleaseRefused, match="allows no summary to be kept"):
+        releaser.release(item, NIGHT, NOW)
+    assert releaser.release(replace(item, kind="export"), NIGHT, NOW)["expires_on"].item() == date(2027, 2, 18)
+
+
+def test_a_report_about_no_person_needs_no_agreement_but_is_logged(releaser, log):
+    item = Item("report", "mash", "mash_manager", "open_case", None, b"counts", name="quality")
+    row = releaser.release(item, NIGHT, NOW).row(0, named=True)
+    assert (row["agreement"], row["expires_on"]) == (None, None)
+    assert log.frame().height == 1
+
+
+def test_a_night_run_again_leaves_one_copy_and_the_same_rows(releaser, log, tmp_path):
+    first = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    (files(tmp_path)[0].parent / ".half-written~0a").write_bytes(b"Secret")
+    second = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert first.equals(second)
+    assert [p.name for p in files(tmp_path)] == [Path(first["file"].item()).name]
+    assert log.frame().height == 2
+
+
+def test_a_copy_with_another_day_of_expiry_is_replaced(releaser, tmp_path):
+    row = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS).row(0, named=True)
+    path = tmp_path / "outbox" / row["file"]
+    path.rename(path.with_name(f"{row['release_id']}_until_2027-01-01.html"))
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert files(tmp_path) == [path]
+
+
+def test_two_nights_two_kinds_and_two_reports_are_different_releases(releaser):
+    report = Item("report", "mash", "mash_manager", "open_case", None, b"", name="a")
+    made = [
+        *releaser.release_many([SUMMARY, report, replace(report, name="b")], NIGHT, NOW, SUBJECTS)["release_id"],
+        *releaser.release(SUMMARY, NIGHT + timedelta(days=1), NOW, SUBJECTS)["release_id"],
+    ]
+    assert len(set(made)) == 4
+
+
+def test_nothing_leaves_where_the_log_cannot_be_trusted(releaser, log, tmp_path):
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    log.path.write_bytes(b"")
+    for path in files(tmp_path):
+        path.unlink()
+    with pytest.raises(AuditError):
+        releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert files(tmp_path) == []
+
+
+def test_files_go_on_their_day_and_not_before(releaser, tmp_path):
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert releaser.sweep(date(2026, 12, 3)) == 0
+    assert len(files(tmp_path)) == 1
+    assert releaser.sweep(date(2026, 12, 4)) == 1
+    assert files(tmp_path) == []
+
+
+def test_thousands_leave_in_batches_from_a_generator(releaser, log):
+    people = [f"{n:032x}" for n in range(4500)]
+    subjects = SUBJECTS.clear().vstack(
+        pl.DataFrame({"person_id": people, "age": 3, "open_to": None}, schema=SUBJECTS.schema)
+    )
+    items = (replace(SUMMARY, person_id=p) for p in people)
+    made = releaser.release_many(items, NIGHT, NOW, subjects)
+    assert made["person_id"].to_list() == people
+    assert log.frame()["release_id"].to_list() == made["release_id"].to_list()
+    assert log.verify() == []
+
+
+def test_an_item_does_not_show_its_content():
+    assert "Secret" not in repr(SUMMARY)

@@ -135,7 +135,6 @@ def lint(text: str) -> list[tuple[int, str]]:
     Comments, template code, style, and terms quoted from a source (between “ and ”) are not read.
     """
     quiet = _NOT_WORDING.sub(lambda found: "\n" * found[0].count("\n"), text)
-    )
     return [
         (number, found[0])
         for number, line in enumerate(quiet.splitlines(), 1)

@@ -19,6 +19,7 @@ from linkage.identity import assign, lineage
 from linkage.model import COMPARISONS, FLOOR, NEVER, Model, compare, weigh
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
 
+BRIDGED_LOWER = 8.0  # bits below the floor at which a pair that shares a valid id may still stand, names and date missing
 LEVELS = [f"g{n}" for n in range(len(COMPARISONS))]
 
 
@@ -123,7 +124,7 @@ def _edges(
             same, left_on="record_r", right_on="record_id", how="semi"
         )
         pairs = blocked.pairs(changed["uid"])
-    scored = weigh(compare(people, pairs, model, FLOOR - 20.0, folder)).filter(pl.col("weight") >= FLOOR)
+    scored = weigh(compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder)).filter(pl.col("weight") >= FLOOR)
     ids = people["record_id"]
     weight = scored["weight"]
     fresh = scored.select(

@@ -61,7 +61,7 @@ def check_types(document: Document, used: Iterable[tuple[tuple[str | int, ...], 
 
 
 def _explain(error: Any, model: type[BaseModel]) -> str:
-    name = str(error["loc"][-1])
+    name = str(error["loc"][-1]) if error["loc"] else ""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{name!r} is not an attribute here. {nearest(name, set(_fields(model)))}"
@@ -69,7 +69,9 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"{where!r} is missing. Add it."
     if error["type"] == "string_pattern_mismatch":
         return f"{where!r}: {error['input']!r} is no length of time. Write 14d, 6w, 9mo or 2y."
-    return f"{where!r}: {error['msg']}; found {error['input']!r}."
+    said = error["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(error["input"], dict) else f"; found {error['input']!r}"
+    return f"{where!r}: {said}{found}." if where else f"{said}."
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:

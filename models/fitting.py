@@ -1,7 +1,8 @@
 """How a score is fitted: boosted trees, a logistic regression that keeps its signs, and beta calibration.
 
 What belongs here: numbers in, numbers out. Which people, months and features are used is said in `models.risk`.
-Everything is the same on every run: one thread for linear algebra, LightGBM's deterministic mode, sorted rows.
+Everything is the same on every run: one thread a fit (LightGBM's threads wait for each other more than they work where
+cores are busy), LightGBM's deterministic mode, sorted rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 TREES = {
     "objective": "binary", "num_leaves": 7, "learning_rate": 0.05, "min_data_in_leaf": 40, "feature_fraction": 0.5,
-    "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "max_bin": 63, "num_threads": 2,
+    "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "max_bin": 63, "num_threads": 1,
     "deterministic": True, "force_row_wise": True, "monotone_constraints_method": "basic", "verbosity": -1,
 }  # fmt: skip
 ROUNDS = 250
@@ -75,12 +76,12 @@ class Logistic:
 def tree_scorer(text: str) -> Callable[[Floats], Floats]:
     """A text model as a function from rows of features to log odds."""
     booster = _booster(text)
-    return lambda values: np.asarray(booster.predict(values, raw_score=True, num_threads=2))
+    return lambda values: np.asarray(booster.predict(values, raw_score=True, num_threads=1))
 
 
 def tree_parts(text: str, values: Floats) -> Floats:
     """Contributions to the log odds (SHAP values of trees; Lundberg 2020): rows by features, and the constant last."""
-    return np.asarray(_booster(text).predict(values, pred_contrib=True, num_threads=2))
+    return np.asarray(_booster(text).predict(values, pred_contrib=True, num_threads=1))
 
 
 def _booster(text: str) -> Any:

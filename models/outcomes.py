@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import polars as pl
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from models.declared import Span, check_types, read
 from models.rules import Listed
@@ -27,6 +27,13 @@ def _ordered(band: tuple[float, float]) -> tuple[float, float]:
     if not 0 <= band[0] < band[1]:
         raise ValueError("write the lower end first, and both from 0 up")
     return band
+
+
+def _names_the_four(names: list[str]) -> list[str]:
+    missing = sorted(set(NEVER_FEATURES) - set(names))
+    if missing:
+        raise ValueError(f"must also name {', '.join(missing)}")
+    return names
 
 
 Band = Annotated[tuple[float, float], AfterValidator(_ordered)]
@@ -121,18 +128,11 @@ class Outcome(Config):
     settles_in: Span = "14d"
     excluded: Excluded
     proxy_for: str
-    never_features: list[str]
+    never_features: Annotated[list[str], AfterValidator(_names_the_four)]
     increasing: tuple[str, ...] = ()
     team: str
     capacity: Capacity
     gate: Gate
-
-    @model_validator(mode="after")
-    def _refuses_the_four(self) -> Outcome:
-        missing = set(NEVER_FEATURES) - set(self.never_features)
-        if missing:
-            raise ValueError(f"never_features must also name {', '.join(sorted(missing))}")
-        return self
 
 
 def read_outcomes(site: Path, types: Collection[str] = tuple(WORDS)) -> tuple[Outcome, ...]:

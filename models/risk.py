@@ -74,7 +74,7 @@ class Trained:
         texts = {f"model-{number}.txt": text for number, text in enumerate(self.trees, 1)}
         texts["calibration.json"] = _json(kept)
         texts["card.json"] = _json(self.card)
-        texts["card.html"] = card.render(self.card)
+        texts["card.html"] = card.render(json.loads(texts["card.json"]))
         return {name: text.encode() for name, text in sorted(texts.items())}
 
     @cached_property

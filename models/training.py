@@ -7,6 +7,7 @@ themselves are in `models.fitting`, the measures and the gate in `models.metrics
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from models.risk import Kind, Trained
 from models.views import History, OutcomeView, View, shifted
 
 FOLDS = 5
+CORES = 2  # fits at once
 NEGATIVES = 20  # people without the outcome for each with it, in training
 CALIBRATION_MONTHS = 3
 TEST_MONTHS = 3
@@ -209,13 +211,16 @@ def _snapshots(days: Sequence[tuple[View, pl.DataFrame]]) -> Rows:
 
 def _fit(training: Rows, signs: Sequence[int], seed: int) -> dict[Kind, list[str | Logistic]]:
     """Each candidate, once a fold, on the rows of the other folds."""
-    fits: dict[Kind, list[str | Logistic]] = {"trees": [], "logistic": []}
-    for fold in range(FOLDS):
+    from threadpoolctl import threadpool_limits
+
+    def one(fold: int) -> tuple[str, Logistic]:
         rest = training.fold != fold
         values, happened = training.values[rest], training.happened[rest]
-        fits["trees"].append(fitting.grow(values, happened, signs, NAMES, seed + fold))
-        fits["logistic"].append(fitting.regress(values, happened, signs))
-    return fits
+        return fitting.grow(values, happened, signs, NAMES, seed + fold), fitting.regress(values, happened, signs)
+
+    with threadpool_limits(1), ThreadPoolExecutor(CORES) as pool:
+        trees, logistic = zip(*pool.map(one, range(FOLDS)), strict=True)
+    return {"trees": list(trees), "logistic": list(logistic)}
 
 
 def _out_of_fold(models: Sequence[str | Logistic], rows: Rows) -> Floats:

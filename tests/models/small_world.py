@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from models.views import History, reader
 from warehouse.tables import EVENT, HOUSEHOLD_MEMBER, INVOLVEMENT, PERSON_PROFILE
 
+SITE = Path(__file__).parents[2] / "sites" / "harrowmere"
 START = date(2021, 11, 1)
 UNTIL = date(2026, 11, 20)
 MONTHS = 60
@@ -19,8 +21,8 @@ RATES = {"contact": 0.03, "domestic_abuse": 0.03, "missing_episode": 0.015, "exc
 
 def facts(rows: pl.DataFrame, table: object = EVENT) -> pl.DataFrame:
     """Rows with person_id, type, start and any other columns as full rows of a table; the rest is filled in."""
-    known = pl.col("known_from") if "known_from" in rows.columns else pl.col("start") + pl.duration(days=7)
-    full = rows.with_columns(known_from=known)
+    usual = pl.col("start") + pl.duration(days=7)
+    full = rows.with_columns(known_from=pl.coalesce("known_from", usual) if "known_from" in rows.columns else usual)
     wanted = table.schema  # type: ignore[attr-defined]
     empty = [pl.lit(None, kind).alias(name) for name, kind in wanted.items() if name not in full.columns]
     return full.with_columns(empty).select("person_id", *(pl.col(n).cast(t) for n, t in wanted.items()))

@@ -42,8 +42,7 @@ class Vault:
     """
 
     def __init__(self, ring: KeyRing) -> None:
-        self._wrapping = ring.key("vault/wrap")
-        self._sealing = ring.key("vault/seal")
+        self._ring = ring
         self._checked: dict[Path, tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
@@ -57,7 +56,7 @@ class Vault:
             warnings.simplefilter("ignore")  # polars calls its encryption unstable
             properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=name.encode())
             frame.write_parquet(path, encryption=properties)
-        wrapped = aes_key_wrap(self._wrapping, key)
+        wrapped = aes_key_wrap(self._ring.key("vault/wrap"), key)
         with path.open("rb") as file:
             os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").digest()
@@ -91,7 +90,7 @@ class Vault:
             raise VaultError(_refusal(path, "its sidecar was made for another file or under another key"))
         self._check(path, digest)
         try:
-            key = aes_key_unwrap(self._wrapping, wrapped)
+            key = aes_key_unwrap(self._ring.key("vault/wrap"), wrapped)
         except (InvalidUnwrap, ValueError):
             raise VaultError(_refusal(path, "its data key does not open")) from None
         with warnings.catch_warnings():
@@ -105,7 +104,7 @@ class Vault:
         Each chunk's nonce holds its number and whether it is the last one, so chunks cannot be moved or dropped.
         """
         key = secrets.token_bytes(32)
-        header = MAGIC + aes_key_wrap(self._wrapping, key)
+        header = MAGIC + aes_key_wrap(self._ring.key("vault/wrap"), key)
         cipher, bound = AESGCM(key), header + name.encode()
         fresh = target.with_name(f".{target.name}~{secrets.token_hex(4)}")
         _touch(fresh)
@@ -142,7 +141,10 @@ class Vault:
             raise VaultError(_refusal(path, "it is not a sealed file"))
         plain: list[bytes] = []
         try:
-            cipher, bound = AESGCM(aes_key_unwrap(self._wrapping, header[len(MAGIC) :])), header + name.encode()
+            cipher, bound = (
+                AESGCM(aes_key_unwrap(self._ring.key("vault/wrap"), header[len(MAGIC) :])),
+                header + name.encode(),
+            )
             chunk, last = file.read(CHUNK + TAG), False
             while not last:
                 ahead = file.read(CHUNK + TAG)
@@ -154,7 +156,7 @@ class Vault:
         return b"".join(plain)
 
     def _seal(self, name: str, digest: bytes, wrapped: bytes) -> bytes:
-        return hmac.digest(self._sealing, digest + wrapped + name.encode(), "sha256")
+        return hmac.digest(self._ring.key("vault/seal"), digest + wrapped + name.encode(), "sha256")
 
     def _check(self, path: Path, digest: bytes) -> None:
         """Compare the file with its digest, once for as long as it stays the same file on the disk."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -263,3 +264,14 @@ def test_lengths_of_time_follow_the_calendar():
     assert Length(1, "y").before(date(2028, 2, 29)) == date(2027, 2, 28)
     assert Length(30, "d").after(date(2026, 12, 15)) == date(2027, 1, 14)
     assert Length(14, "m").before(date(2026, 1, 15)) == date(2024, 11, 15)
+
+
+def test_every_partner_and_kind_of_event_of_the_feeds_can_be_named_by_an_agreement():
+    council = load_organisation(HARROWMERE)
+    contracts = [yaml.safe_load(p.read_text()) for p in sorted((HARROWMERE / "feeds").glob("*.odcs.yaml"))]
+    partners = {c["value"] for made in contracts for c in made["customProperties"] if c["property"] == "partner"}
+    custom = [c for made in contracts for t in made["schema"] for c in t.get("customProperties", [])]
+    yields = [y for c in custom if c["property"] == "yields" for y in c["value"]]
+    assert partners <= {p.id for p in council.parties}
+    assert {y["event"] for y in yields if "event" in y} <= council.known_categories
+    assert {y["involvement"] for y in yields if "involvement" in y} <= set(council.services)

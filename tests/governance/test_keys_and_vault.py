@@ -77,6 +77,12 @@ def test_a_ring_shows_no_key_and_cannot_be_pickled(tmp_path):
         pickle.dumps(ring)
 
 
+def test_a_vault_shows_no_key_either(vault):
+    assert "KeyRing(...)" in str(vars(vault))
+    with pytest.raises(KeyProblem):
+        pickle.dumps(vault)
+
+
 def test_keys_follow_the_published_derivation():
     prk = hmac.digest(b"\0" * 32, b"m" * 32, hashlib.sha256)
     expected = hmac.digest(prk, b"kinfold/v1/record\x01", hashlib.sha256)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -297,7 +298,14 @@ class Table(Config):
 
 
 class Contract(Config):
-    """What one feed brings, how it is judged, and what it tells."""
+    """What one feed brings, how it is judged, and what it tells.
+
+    Attributes:
+        interval: how often a delivery is due.
+        lag: days from an event to its record, as a rule; dates history before the first delivery.
+        keys_of: the feed whose person keys these are; its own, as a rule.
+        globs: patterns of the files below the drop folder.
+    """
 
     id: str
     name: str
@@ -307,8 +315,8 @@ class Contract(Config):
     owner: str
     purpose: str = ""
     limitations: str = ""
-    interval_days: int = 7
-    lag_days: int = 0
+    interval: timedelta = timedelta(days=7)
+    lag: int = 0
     delivery: Literal["snapshot", "delta", "messages"] = "snapshot"
     trust: dict[str, float] = Field(default_factory=dict)
     volume_band: float | None = None
@@ -522,7 +530,7 @@ class _Reading:
             "owner": owner or custom.get("partner", ("", ()))[0],
             "purpose": str(description.get("purpose") or "").strip(),
             "limitations": str(description.get("limitations") or "").strip(),
-            "interval_days": self.interval(data),
+            "interval": self.interval(data),
             "delivery": delivery if delivery in DELIVERIES else "snapshot",
             "keys_of": (custom.get("keysOf") or custom.get("keys_of") or (data.get("id"), ()))[0],
             "xsd": self.path.parent / xsd if xsd else None,
@@ -530,14 +538,14 @@ class _Reading:
             **server,
         }
         for name, attribute in (
-            ("lag", "lag_days"), ("trust", "trust"), ("volumeBand", "volume_band"), ("lookBack", "look_back")
+            ("lag", "lag"), ("trust", "trust"), ("volumeBand", "volume_band"), ("lookBack", "look_back")
         ):  # fmt: skip
             if name in custom:
                 said[attribute] = custom[name][0]
         said["globs"] = server["globs"] if not any(t.file for t in tables) else tuple(t.file for t in tables if t.file)
         if not tables or self.mistakes:
             return None
-        for name, attribute in (("lag", "lag_days"), ("trust", "trust"), ("volumeBand", "volume_band")):
+        for name, attribute in (("lag", "lag"), ("trust", "trust"), ("volumeBand", "volume_band")):
             if name in custom:
                 self.model(Contract.model_fields[attribute].annotation, *custom[name])
         if self.mistakes:
@@ -545,7 +553,7 @@ class _Reading:
         contract: Contract | None = self.model(Contract, said, ())
         return contract
 
-    def interval(self, data: dict[str, Any]) -> int:
+    def interval(self, data: dict[str, Any]) -> timedelta:
         days = {"d": 1, "day": 1, "days": 1, "w": 7, "m": 30, "mo": 30, "q": 91, "y": 365, "yr": 365, "years": 365}
         for i, entry in enumerate(self.blocks(data.get("slaProperties"), ("slaProperties",))):
             entry = entry if isinstance(entry, dict) else {}
@@ -553,9 +561,9 @@ class _Reading:
                 unit, value = entry.get("unit", "d"), entry.get("value")
                 if unit not in days or not isinstance(value, int | float) or value <= 0:
                     self.wrong(("slaProperties", i), "frequency needs a value and a unit of d, w, m, q or y.")
-                    return 7
-                return max(1, round(value * days[unit]))
-        return 7
+                    return timedelta(days=7)
+                return timedelta(days=max(1, round(value * days[unit])))
+        return timedelta(days=7)
 
     def server(self, data: dict[str, Any]) -> dict[str, Any]:
         servers = self.blocks(data.get("servers"), ("servers",))

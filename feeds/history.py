@@ -1,0 +1,77 @@
+"""What was known when: a table of facts carried from one night to the next.
+
+What belongs here: when a fact became known and when it ceased to hold, from nothing but the facts as they stand. What
+the facts are belongs in `mapping`; how they are kept, in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+import polars as pl
+
+from warehouse.tables import TIMESTAMP, Table
+
+HISTORY = ("known_from", "known_to")
+
+
+def merge(
+    table: Table,
+    previous: pl.DataFrame | None,
+    current: pl.DataFrame,
+    feeds_changed: Collection[str],
+    now: datetime,
+    lag: Mapping[str, int],
+) -> pl.DataFrame:
+    """Carry a table of facts forward: what changed feeds tell now, against what stood before.
+
+    A fact told as before keeps its version. One that changed or is no longer told is closed at `now`; what is new, or
+    new in its contents, is known from `now`. In a feed that the table has not held before, history is dated back: a
+    fact counts as known from when the source recorded it, else from its start plus the source's usual lag, never
+    later than `now`. Feeds that did not change are left as they are. (Snodgrass 1999, transaction time.)
+
+    Args:
+        table: one with `known_from` and `known_to`; its first key column is the fact's id.
+        previous: the table as the night before left it; None before the first night.
+        current: the facts of the changed feeds as they stand, one row an id, without the two columns.
+        feeds_changed: which feeds those are.
+        now: when this night's deliveries became known (UTC, naive).
+        lag: days from event to record, by feed.
+
+    Returns:
+        The whole table, sorted by id and `known_from`; the same whatever the order of the rows given.
+    """
+    fact = table.key[0]
+    told = [name for name in table.schema if name not in (*HISTORY, "delivery")]
+    before = previous if previous is not None else table.empty()
+    current = current.select(*told, "delivery").filter(pl.col("feed").is_in(list(feeds_changed)))
+    stands = pl.col("known_to").is_null() & pl.col("feed").is_in(list(feeds_changed))
+    settled, standing = before.filter(~stands), before.filter(stands)
+
+    content = [name for name in told if name != fact]
+    pair = standing.select(fact, *content).join(current.select(fact, *content), on=fact, how="inner", suffix="_now")
+    same = pair.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in content)).select(
+        fact
+    )
+    kept = standing.join(same, on=fact, how="semi")
+    closed = standing.join(same, on=fact, how="anti").with_columns(pl.lit(now, TIMESTAMP).alias("known_to"))
+    closed = closed.filter(pl.col("known_from") < now)  # what this very moment taught and took back was never known
+
+    fresh = current.join(same, on=fact, how="anti").with_columns(
+        _known_from(before, now, lag, "recorded_at" in told).alias("known_from"),
+        pl.lit(None, TIMESTAMP).alias("known_to"),
+    )
+    whole = pl.concat([part.select(table.schema.names()) for part in (settled, kept, closed, fresh)])
+    return whole.sort(fact, "known_from")
+
+
+def _known_from(before: pl.DataFrame, now: datetime, lag: Mapping[str, int], recorded: bool) -> pl.Expr:
+    """When a new fact became known: now, or dated back where its feed is new."""
+    feeds = before["feed"].unique().to_list()
+    days = pl.col("feed").replace_strict(dict(lag), default=0, return_dtype=pl.Int64) if lag else pl.lit(0)
+    usual = pl.col("start") + pl.duration(days=days)
+    written = pl.coalesce("recorded_at", usual) if recorded else usual
+    moment = pl.lit(now, TIMESTAMP)
+    back = pl.min_horizontal(written.cast(TIMESTAMP), moment).fill_null(moment)
+    return pl.when(pl.col("feed").is_in(feeds)).then(moment).otherwise(back)

@@ -80,7 +80,7 @@ def mapped(
     if any(t.person for t in contract.tables) and contract.keys_of == contract.id:
         frames["source_record"] = _source_records(contract, delivery, people, ring)
     told: dict[type, list[pl.DataFrame]] = {}
-    for table in contract.tables:
+    for table in (t for t in contract.tables if t.yields):
         rows = accepted[table.name].with_columns(_key(_owner(table)).alias("_key"))
         if nobody.height:
             rows = rows.join(nobody, left_on="_key", right_on="key", how="anti", maintain_order="left")

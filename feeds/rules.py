@@ -47,7 +47,8 @@ class Verdict:
 def judge(contract: Contract, table: Table, rows: pl.DataFrame, orphans: pl.Series | None = None) -> Verdict:
     """Judge every row of a table as read.
 
-    Of rows that share what should be given once, all but the first break the rule.
+    Of rows that share what should be given once, all but the first break the rule. A rule on two columns looks at
+    rows that have both, unless it says otherwise.
 
     Args:
         rows: as `readers.read` made it.
@@ -157,7 +158,8 @@ def _arguments(contract: Contract, table: Table, rule: Rule) -> tuple[str, dict[
             return rule.expect, {"column": columns[0]}
         return "compound_columns_to_be_unique", {"column_list": columns}
     if rule.kind == "custom":
-        return rule.expect, dict(rule.args)
+        pair = {"ignore_row_if": "either_value_is_missing"} if rule.expect.startswith("column_pair_") else {}
+        return rule.expect, {**pair, **rule.args}
     return rule.expect, {"column": _written(table, rule.columns[0]), **rule.args}
 
 

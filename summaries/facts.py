@@ -15,11 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from governance.agreements import Agreements
+from governance.agreements import SECTIONS as SECTIONS
+from governance.agreements import subjects
 from governance.organisation import COUNCIL, Team
 from models.vocabulary import WORDS
 from summaries import changes as compared
-from summaries.permitted import KEY, all_rows, grants, housemates, let_through, may, open_now, sections_of, years
+from summaries.permitted import KEY, all_rows, grants, housemates, let_through, may, numbered, open_now
 from summaries.wording import Wording, plain
 from summaries.words import called, day, full_name, proper, rows_in_words, say, say_dates, tidy
 
@@ -124,10 +125,10 @@ def gather(
     voice: pl.DataFrame,
     flags: pl.DataFrame,
     freshness: pl.DataFrame,
-    agreements: Agreements,
-    wording: Wording,
+    sections: pl.DataFrame,
     night: date,
-    previous: pl.DataFrame | None = None,
+    previous: pl.DataFrame | None,
+    wording: Wording,
 ) -> Gathered:
     """Gather what each case's team may read.
 
@@ -139,19 +140,19 @@ def gather(
         households, members: HOUSEHOLD, HOUSEHOLD_MEMBER.
         flags: RISK_FLAG.
         freshness: from `quality.freshness`.
-        agreements: what is permitted: each team's first role, for its nightly reason, on the night.
-        wording: `wording.load(site)`.
+        sections: `Agreements.sections` of every team with cases, one below the other: schema `SECTIONS`.
         night: the night that the summaries are for.
         previous: `shown` of each case's last summary; none on a first night.
+        wording: `wording.load(site)`.
 
     Returns:
         Facts a case. A case whose team no agreement serves has facts that say only that.
     """
     cases = cases.select("team", pl.col("person_id").alias("case"), "since").sort(KEY)
-    sections = sections_of(agreements, wording, night)
+    sections = numbered(sections)
     home = housemates(cases, households, members)
-    given = grants(cases, home, people, involvements, sections, agreements, night)
-    faces = _faces(people, night)
+    given = grants(cases, home, people, involvements, sections, night)
+    faces = _faces(people, involvements, night)
     kin = _kin(cases, relationships, wording)
     rows = let_through(all_rows(events, involvements, voice), given)
     rows = rows_in_words(rows, wording).join(_called_here(given, faces, kin), on=[*KEY, "person_id"])
@@ -161,12 +162,15 @@ def gather(
     shown = compared.shown(cases, rows, home, at_home, flagged, night)
 
     def newest(category: str, *first: str) -> pl.DataFrame:
-        by = [*first, "start", "what", "fact_id"]
-        falling = [False, False, *([True] * len(first)), True, False, False]
+        by = [*first, "start", "what", "detail", "fact_id"]
+        falling = [False, False, *([True] * len(first)), True, False, True, False]
         return rows.filter(pl.col("category") == category).sort(*KEY, *by, descending=falling)
 
-    history = rows.filter(~pl.col("category").is_in(["involvement", "voice"])).sort(
-        *KEY, "start", "what", "fact_id", descending=[False, False, True, False, False], nulls_last=True
+    alike = [*KEY, "person_id", "what", "when", "source"]  # told by several feeds of one partner: shown once
+    history = (
+        rows.filter(~pl.col("category").is_in(["involvement", "voice"]))
+        .sort(*KEY, "start", "what", "fact_id", descending=[False, False, True, False, False], nulls_last=True)
+        .unique([*alike, "detail"], keep="first", maintain_order=True)
     )
     in_years = (
         history.group_by([*KEY, "year"], maintain_order=True)
@@ -174,7 +178,7 @@ def gather(
         .group_by(KEY, maintain_order=True)
         .agg(pl.struct("year", "rows").alias("years"))
     )
-    involved = newest("involvement", "open", "own")
+    involved = newest("involvement", "open", "own").unique(alike, keep="first", maintain_order=True)
     said = newest("voice")
     differ = compared.changes(shown, previous, rows, at_home, flagged, faces, given, wording)
     wide = cases
@@ -208,12 +212,13 @@ def _listed(frame: pl.DataFrame, name: str, *columns: str) -> pl.DataFrame:
     return frame.group_by(KEY, maintain_order=True).agg(pl.struct(columns).alias(name))
 
 
-def _faces(people: pl.DataFrame, night: date) -> pl.DataFrame:
+def _faces(people: pl.DataFrame, involvements: pl.DataFrame, night: date) -> pl.DataFrame:
     """Names and ages as they are read, of everyone: about, forename, surname, age."""
     born = pl.col("birth_date")
     months = (night.year - born.dt.year()) * 12 + night.month - born.dt.month() - (born.dt.day() > night.day)
-    age = years("birth_date", night)
-    return people.select(
+    age = pl.col("age")
+    ages = subjects(people, involvements, night).select("person_id", "age")
+    return people.join(ages, on="person_id", maintain_order="left").select(
         pl.col("person_id").alias("about"),
         proper("forename").alias("forename"),
         proper("surname").alias("surname"),

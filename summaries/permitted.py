@@ -11,9 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from governance.agreements import Agreements
+from governance.agreements import SECTIONS, subjects
 from governance.organisation import COUNCIL
-from summaries.wording import Wording
 from warehouse.tables import ID, TIMESTAMP
 
 KEY = ["team", "case"]  # `case` is the person_id of the person whom a summary is about
@@ -31,10 +30,10 @@ def open_now(involvements: pl.DataFrame, night: date) -> pl.DataFrame:
     return involvements.filter(pl.col("end").is_null() | (pl.col("end").dt.date() > night))
 
 
-def sections_of(agreements: Agreements, wording: Wording, night: date) -> pl.DataFrame:
-    """The sections of every team with cases, for its first role and its nightly reason: team, number, and theirs."""
-    teams = [agreements.sections(name, team.roles[0], team.reason, night) for name, team in wording.teams.items()]
-    return pl.concat(teams).sort("team", "partner", "category", "agreement", "clause").with_row_index("section")
+def numbered(sections: pl.DataFrame) -> pl.DataFrame:
+    """Sections of agreements in a fixed order, with a number each: `section`, and the columns of `SECTIONS`."""
+    by = ["team", "partner", "category", "agreement", "clause"]
+    return sections.select(SECTIONS.names()).sort(by).with_row_index("section")
 
 
 def housemates(cases: pl.DataFrame, households: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
@@ -54,14 +53,9 @@ def housemates(cases: pl.DataFrame, households: pl.DataFrame, members: pl.DataFr
 
 
 def grants(
-    cases: pl.DataFrame,
-    home: pl.DataFrame,
-    people: pl.DataFrame,
-    involvements: pl.DataFrame,
-    sections: pl.DataFrame,
-    agreements: Agreements,
+    cases: pl.DataFrame, home: pl.DataFrame, people: pl.DataFrame, involvements: pl.DataFrame, sections: pl.DataFrame,
     night: date,
-) -> pl.DataFrame:
+) -> pl.DataFrame:  # fmt: skip
     """Each section of a team with each person whom a case may tell of, and whether its agreement covers the person.
 
     Persons are the case's own and its housemates, unless only weak evidence places them there. A row: team, case,
@@ -75,20 +69,18 @@ def grants(
             .unique(),
         ]
     )
-    services = open_now(involvements, night).group_by(pl.col("person_id").alias("about")).agg(open_to="service")
-    facts = scope.join(
-        people.select(pl.col("person_id").alias("about"), years("birth_date", night).alias("age")),
-        on="about",
-        how="left",
-    ).join(services, on="about", how="left")
-    covered = [
-        facts.with_columns(household_covered=pl.lit(False))
-        .with_columns(household_covered=agreements.covering(name).any().over(KEY))
-        .select(*KEY, "about", pl.lit(name).alias("agreement"), agreements.covering(name).alias("met"))
-        for name in sections["agreement"].unique().sort()
-    ]
-    empty = scope.clear().select(*KEY, "about", agreement=pl.lit(""), met=pl.lit(False))
-    return scope.join(sections, on="team").join(pl.concat([empty, *covered]), on=[*KEY, "about", "agreement"])
+    asked = subjects(people, involvements, night).rename({"person_id": "about", "open_to": "services"})
+    everyone = pl.col("open_to").is_null() & pl.col("age_under").is_null()
+    open_to = (pl.col("services").list.set_intersection("open_to").list.len() > 0).fill_null(False)
+    young = (pl.col("age") < pl.col("age_under")).fill_null(False)
+    beside = pl.col("household") & pl.col("covered").any().over(*KEY, "section")
+    return (
+        scope.join(asked, on="about", how="left")
+        .join(sections, on="team")
+        .with_columns(covered=everyone | open_to | young)
+        .with_columns(met=pl.col("covered") | beside)
+        .drop("services", "age", "covered", "open_to", "age_under", "household", "look_back")
+    )
 
 
 def may(given: pl.DataFrame, category: str) -> pl.DataFrame:
@@ -143,10 +135,3 @@ def let_through(rows: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
         .group_by([*KEY, "person_id", "fact_id"])  # two agreements may each permit some fields of one row
         .agg(pl.col("open").any(), pl.all().exclude("open").drop_nulls().first())
     )
-
-
-def years(column: str, night: date) -> pl.Expr:
-    """Whole years from a date to the night."""
-    born = pl.col(column)
-    to_come = (born.dt.month().cast(pl.Int32) * 100 + born.dt.day()) > night.month * 100 + night.day
-    return (night.year - born.dt.year() - to_come.cast(pl.Int32)).cast(pl.Int32)

@@ -22,7 +22,7 @@ def freshness(loads: pl.DataFrame, feeds: pl.DataFrame, night: date) -> pl.DataF
 
     Args:
         loads: LOAD.
-        feeds: a row a feed: feed, partner, name, every (days between deliveries, null where none is agreed).
+        feeds: a row a feed: feed, partner, every (days between deliveries, or null), and name, if it has one.
         night: the night.
 
     Returns:
@@ -35,6 +35,8 @@ def freshness(loads: pl.DataFrame, feeds: pl.DataFrame, night: date) -> pl.DataF
         .group_by("feed")
         .agg(pl.col("day").max().alias("delivered"))
     )
+    if "name" not in feeds.columns:
+        feeds = feeds.with_columns(name=pl.lit(None, pl.String))
     age = (pl.lit(night) - pl.col("delivered")).dt.total_days()
     return (
         feeds.select("feed", "partner", "name", pl.col("every").cast(pl.Int64))

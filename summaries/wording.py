@@ -21,7 +21,7 @@ from warehouse.site import Config, SiteError, read_config, short
 BANNED = re.compile(
     r"\b(?:at[- ]risk|(?:high|low|medium|very|extreme(?:ly)?)[- ]risk|risky|dangerous|unsafe|vulnerable"
     r"|troubled|chaotic|neglectful|abusive|hostile|aggressive|manipulative|non-?compliant|hard to reach"
-    r"|dysfunctional|problematic|concerning|concerns?|worrying|worrie[sd]|alarming|serious(?:ly)?|severe(?:ly)?|poor(?:ly)?|bad(?:ly)?"
+    r"|dysfunctional|problematic|concerning|concerns?|worrying|alarming|serious(?:ly)?|severe(?:ly)?|poor(?:ly)?|bad(?:ly)?"
     r"|likely|unlikely|should|ought|must|recommend\w*|advis\w*|suggest\w*|consider\w*|escalate[ds]?|intervene"
     r"|urgent(?:ly)?|immediately|need(?:s)? to|take action|no risk|low concern)\b",
     re.IGNORECASE,

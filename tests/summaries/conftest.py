@@ -49,6 +49,13 @@ def event(number: int, person: str, feed: str, partner: str, kind: str, start: s
     }  # fmt: skip
 
 
+def sections(night: date) -> pl.DataFrame:
+    """What the site's agreements share with each team with cases on a night."""
+    agreements = load_agreements(SITE)
+    teams = wording.load(SITE).teams
+    return pl.concat(agreements.sections(name, t.roles[0], t.reason, night) for name, t in teams.items())
+
+
 def borough() -> dict[str, Any]:
     """Everything `facts.gather` reads, but for the night and what came before."""
     people = frame(
@@ -76,13 +83,13 @@ def borough() -> dict[str, Any]:
              "2026-10-11T21:40", end=at("2026-10-12T06:05"),
                   code="Medium"),
             event(3, "amelia", "police-incidents", "police", "incident_suspect", "2026-06-01", code="SECRETTHEFT"),
-            event(4, "amelia", "school-census", "schools", "attendance", "2026-04-20", value=0.1842, code="ILLNESS"),
-            event(5, "amelia", "school-census", "schools", "exclusion", "2025-11-24", value=3.0),
+            event(4, "amelia", "school-census", "schools", "attendance", "2026-04-20", value=0.1842, code="I"),
+            event(5, "amelia", "school-census", "schools", "exclusion", "2025-11-24", value=3.0, code="DB"),
             event(6, "amelia", "hospital", "health-trust", "hospital_attendance", "2026-08-15", end=at("2026-08-17"),
                   code="S00-T98", value=7777.0),
             event(7, "amelia", "police-missing", "police", "missing_episode", "2023-01-01", code="Low"),
             event(8, "niamh", "police-incidents", "police", "domestic_abuse",
-             "2026-09-30", code="Violence without injury"),
+             "2026-09-30", code="VICTIM"),
             event(9, "niamh", "social-housing", "housing", "rent_arrears", "2026-11-01", value=1243.5),
             event(10, "lodger", "police-incidents", "police", "incident_victim", "2026-05-05", code="LODGERSECRET"),
             event(11, "edwin", "adult-social-care", "adult-services", "asc_service", "2025-02-10", code="Home support"),
@@ -148,7 +155,7 @@ def borough() -> dict[str, Any]:
         [
             {"voice_id": "v1", "person_id": "amelia", "feed": "voice", "partner": "childrens-services",
              "said_by": "child",
-             "start": at("2026-10-15"), "topic": "plan_safe",
+             "start": at("2026-10-15"), "topic": "plan",
               "words": "I like my new bedroom.\nI don't like the shouting <3",
              "known_from": KNOWN},
         ],
@@ -191,7 +198,7 @@ def borough() -> dict[str, Any]:
             loads, pl.DataFrame(feeds, schema=["feed", "partner",
              "every"], orient="row").with_columns(name="feed"), NIGHT
         ),
-        "agreements": load_agreements(SITE), "wording": words, "night": NIGHT, "previous": None,
+        "sections": sections(NIGHT), "wording": words, "night": NIGHT, "previous": None,
     }  # fmt: skip
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import NIGHT, SITE
+from conftest import NIGHT, sections
 
-from governance.agreements import load_agreements
 from summaries import facts
 
 Rows = list[dict[str, Any]]
@@ -53,7 +52,7 @@ def test_a_field_that_a_section_does_not_name_is_absent(world: SimpleNamespace) 
     hospital = [row for row in history(world.facts["mash", "amelia"]) if row["what"] == "Hospital attendance"]
     assert [row["when"] for row in hospital] == ["15 August 2026"], "the end is not shared"
     assert "7777" not in told(world.facts["mash", "amelia"]), "the value is not shared"
-    assert "S00-T98" in hospital[0]["detail"]
+    assert hospital[0]["detail"] == "diagnosis chapter: injury and poisoning"
 
 
 def test_a_row_older_than_the_look_back_is_absent(world: SimpleNamespace) -> None:
@@ -80,7 +79,7 @@ def test_residents_of_an_institution_are_not_a_household(world: SimpleNamespace)
 
 
 def test_an_expired_agreement_leaves_a_summary_that_holds_no_facts(world: SimpleNamespace) -> None:
-    given = world.given | {"night": date(2027, 6, 1), "agreements": load_agreements(SITE)}
+    given = world.given | {"night": date(2027, 6, 1), "sections": sections(date(2027, 6, 1))}
     for case in facts.gather(**given):
         assert (case.subject, case.household, case.involved, case.years, case.voice, case.flags) == (
             [],
@@ -153,6 +152,18 @@ def test_codes_numbers_and_dates_are_said_in_words(world: SimpleNamespace) -> No
     assert dict(world.facts["mash", "amelia"].subject)["Name"] == "Amelia Rose O'Brien"
 
 
+def test_a_code_that_the_site_does_not_name_is_quoted_as_the_source_has_it(world: SimpleNamespace) -> None:
+    assert "reason: code “<img src=x onerror=alert(1)>”" in history(world.facts["early-help", "jo"])[0]["detail"]
+
+
+def test_what_two_feeds_of_one_partner_tell_alike_is_shown_once(world: SimpleNamespace) -> None:
+    twice = world.given["involvements"].filter(pl.col("involvement_id") == "i1")
+    twice = twice.with_columns(involvement_id=pl.lit("i9"), feed=pl.lit("cin-census"), team=None, worker_role=None)
+    given = world.given | {"involvements": pl.concat([twice, world.given["involvements"]], how="diagonal_relaxed")}
+    amelia = next(case for case in facts.gather(**given) if case.person_id == "amelia")
+    assert amelia.involved == world.facts["mash", "amelia"].involved
+
+
 def test_the_chronology_is_newest_first_and_grouped_by_year(world: SimpleNamespace) -> None:
     years = world.facts["mash", "amelia"].years
     assert [year["year"] for year in years] == ["2026", "2025"]
@@ -175,7 +186,7 @@ def test_new_corrected_and_withdrawn_rows_are_told_as_changes(world: SimpleNames
     kept = events.filter(~pl.col("event_id").is_in(["e001", "e002"]))
     said = {(row["kind"], row["what"]) for row in changed(world, events=pl.concat([kept, new, corrected])).changes}
     assert said == {
-        ("New", "Exclusion from school"),
+        ("New", "Suspension or exclusion"),
         ("Updated", "Child in need"),
         ("No longer held", "Reported missing"),
     }
@@ -189,7 +200,11 @@ def test_somebody_who_joins_or_leaves_the_household_is_a_change(world: SimpleNam
 
 
 def test_what_an_agreement_ceases_to_share_is_not_told_as_a_change(world: SimpleNamespace) -> None:
-    given = world.given | {"night": date(2027, 6, 1), "previous": world.gathered.shown}
+    given = world.given | {
+        "night": date(2027, 6, 1),
+        "sections": sections(date(2027, 6, 1)),
+        "previous": world.gathered.shown,
+    }
     amelia = next(case for case in facts.gather(**given) if case.person_id == "amelia")
     assert amelia.changes == []
 

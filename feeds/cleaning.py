@@ -60,33 +60,46 @@ def is_test(forename: pl.Expr, surname: pl.Expr) -> pl.Expr:
     return (forename.str.contains(TEST) | surname.str.contains(TEST)).fill_null(False)
 
 
-def one_person(text: pl.Expr) -> pl.Expr:
-    """The name string of the first of several people: MR J SMITH & MRS K SMITH, or MR J & MRS K SMITH."""
-    first = name(text.str.to_uppercase().str.replace(r"(?:&|\bAND\b).*$", ""))
-    whole = name(text.str.to_uppercase().str.replace_all(LATE, " "))
-    shared = pl.concat_str(first, whole.str.extract(r"(\S+)$"), separator=" ")
-    joint = is_joint(text)
-    return pl.when(joint & ~first.str.contains(" ")).then(shared).when(joint).then(first).otherwise(whole)
-
-
 def is_joint(text: pl.Expr) -> pl.Expr:
     """Whether a name string names several people."""
     return text.str.to_uppercase().str.contains(r"\w *(?:&|\bAND\b) *\w")
 
 
-def split_name(text: pl.Expr, surname_first: bool) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Forename, middle names and surname of one string; "SMITH, JOHN" has the surname first whatever the order."""
-    comma = text.str.contains(",")
-    before, after = name(text.str.extract(r"^([^,]*),")), name(text.str.extract(r"^[^,]*,(.*)$"))
-    whole = one_person(text)
+def split_names(text: pl.Series, surname_first: bool) -> pl.DataFrame:
+    """`forename`, `middle_names` and `surname` of names that are one string each.
+
+    "SMITH, JOHN" has the surname first whatever the order. Of several people (MR J SMITH & MRS K SMITH, or MR J & MRS
+    K SMITH) the first is taken. Worked in steps, each a column, for an expression of all of it is worked out many
+    times over.
+    """
+    upper = pl.col("text").str.to_uppercase()
+    comma, joint = pl.col("text").str.contains(","), is_joint(pl.col("text"))
     pattern = rf"^({PARTICLES}\S+)" if surname_first else rf"((?:^| ){PARTICLES}\S+)$"
-    tail = whole.str.extract(pattern).str.strip_chars()
-    cut = tail.str.len_chars()
-    long = whole.str.len_chars()
-    rest = whole.str.slice(cut) if surname_first else whole.str.head((long - cut).cast(pl.Int64))
-    surname = pl.when(comma).then(before).otherwise(tail)
-    forenames = pl.when(comma).then(after).otherwise(given(rest.str.strip_chars()))
-    return first_word(forenames), later_words(forenames), surname
+    steps = (
+        text.to_frame("text")
+        .with_columns(
+            first=pl.when(joint).then(name(upper.str.replace(r"(?:&|\bAND\b).*$", ""))),
+            whole=name(upper.str.replace_all(LATE, " ")),
+            before=pl.when(comma).then(name(upper.str.extract(r"^([^,]*),"))),
+            after=pl.when(comma).then(name(upper.str.extract(r"^[^,]*,(.*)$"))),
+        )
+        .with_columns(
+            one=pl.when(pl.col("first").str.contains(" "))
+            .then("first")
+            .when(pl.col("first").is_not_null())
+            .then(pl.concat_str("first", pl.col("whole").str.extract(r"(\S+)$"), separator=" "))
+            .otherwise("whole")
+        )
+        .with_columns(tail=pl.col("one").str.extract(pattern).str.strip_chars())
+    )
+    cut, long = pl.col("tail").str.len_chars(), pl.col("one").str.len_chars()
+    rest = pl.col("one").str.slice(cut) if surname_first else pl.col("one").str.head((long - cut).cast(pl.Int64))
+    steps = steps.with_columns(
+        surname=pl.when(comma).then("before").otherwise("tail"),
+        forenames=pl.when(comma).then("after").otherwise(given(rest.str.strip_chars())),
+    )
+    forenames = pl.col("forenames")
+    return steps.select(forename=first_word(forenames), middle_names=later_words(forenames), surname="surname")
 
 
 def first_word(text: pl.Expr) -> pl.Expr:

@@ -166,12 +166,22 @@ def _text(attribute: Attribute | None) -> pl.Expr | None:
 
 
 class _Cleaner:
-    """Columns being cleaned, and the questions that count what was set aside, each a sentence for the partner."""
+    """Columns being cleaned, and the questions that count what was set aside, each a sentence for the partner.
 
-    def __init__(self, table: Table) -> None:
+    What is used more than once is worked out once, as a column of `rows`: see `step`.
+    """
+
+    def __init__(self, table: Table, rows: pl.DataFrame) -> None:
+        self.rows = rows
         self.columns = {c.name: c for c in table.all_columns}
         self.made: dict[str, pl.Expr] = {}
         self.asked: dict[str, pl.Expr] = {}
+
+    def step(self, value: pl.Expr) -> pl.Expr:
+        """Work a value out now and give the column that holds it."""
+        name = f"_step{len(self.rows.columns)}"
+        self.rows = self.rows.with_columns(value.alias(name))
+        return pl.col(name)
 
     def ask(self, sentence: str, broken: pl.Expr) -> None:
         self.asked[sentence] = broken.fill_null(False) | self.asked.get(sentence, pl.lit(False))
@@ -180,14 +190,14 @@ class _Cleaner:
         """A value that its cleaning refuses is set aside, and counted."""
         text = _text(attribute)
         if attribute and text is not None:
-            self.made[name] = clean(text)
+            self.made[name] = self.step(clean(text))
             self.ask(f"{attribute.column} {what}", text.is_not_null() & self.made[name].is_null())
 
     def date(self, name: str, attribute: Attribute | None) -> None:
         if attribute is None:
             return
         column = self.columns[attribute.column]
-        value = dated(column, pl.Date)
+        value = self.step(dated(column, pl.Date))
         if attribute.when:
             value = pl.when(matches(attribute.when)).then(value)
         if name == "birth_date":
@@ -201,17 +211,17 @@ class _Cleaner:
         text = _text(attribute)
         if attribute is None or text is None:
             return None
-        clean = cleaning.name(text)
+        clean = self.step(cleaning.name(text))
         placeholder = clean.is_in(none)
         if name == "forename":
             placeholder = placeholder | clean.str.starts_with("BABY OF ")
         self.ask(f"{attribute.column} is no placeholder such as {none[-1] if none else 'BABY'}", placeholder)
-        return pl.when(~placeholder).then(clean)
+        return self.step(pl.when(~placeholder).then(clean))
 
 
 def _cleaned(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A table's rows as people: every attribute cleaned, other names beside, `_nobody` where the row is no person."""
-    it = _Cleaner(table)
+    it = _Cleaner(table, rows)
     nobody = _names(it, person)
     it.date("birth_date", person.birth_date)
     it.date("death_date", person.death_date)
@@ -234,7 +244,7 @@ def _cleaned(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataF
         it.made["household_key"] = _key(person.household)
     if person.address:
         _address(it, person)
-    out = rows.select(
+    out = it.rows.select(
         _key(person.key).alias("key"),
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"),
         nobody.alias("_nobody"),
@@ -265,9 +275,9 @@ def _names(it: _Cleaner, person: Person) -> pl.Expr:
         text = _text(person.full_name)
         assert text is not None
         clean, column = person.full_name.clean, person.full_name.column
-        upper = text.str.to_uppercase()
+        upper = it.step(text.str.to_uppercase())
         if "drop_executors" in clean:
-            estate = upper.str.contains(cleaning.EXECUTORS).fill_null(False)
+            estate = it.step(upper.str.contains(cleaning.EXECUTORS).fill_null(False))
             it.ask(f"{column} is a person, not an estate", estate)
             nobody = nobody | estate
         if "drop_organisations" in clean:
@@ -276,17 +286,19 @@ def _names(it: _Cleaner, person: Person) -> pl.Expr:
             nobody = nobody | organisation
         if "split_name" in clean:
             it.ask(f"{column} is the name of one person", cleaning.is_joint(text) & ~nobody)
-            forename, middle, surname = cleaning.split_name(text, person.full_name.order == "surname_first")
+            whole = it.rows.select(text.alias("text"))["text"]
+            split = cleaning.split_names(whole, person.full_name.order == "surname_first")
+            forename, middle, surname = (it.step(pl.lit(split[part])) for part in split.columns)
             none = surname.is_in(cleaning.NO_NAME)
             it.ask(f"{column} is no placeholder such as UNKNOWN", none)
-            forename, surname = pl.when(~none.fill_null(False)).then(forename), pl.when(~none).then(surname)
+            forename, surname = (pl.when(~none.fill_null(False)).then(part) for part in (forename, surname))
         else:
             surname = cleaning.name(text)
     if forename is not None or surname is not None:
         nothing = pl.lit(None, pl.String)
         first = forename if forename is not None else nothing
         last = surname if surname is not None else nothing
-        test = cleaning.is_test(first, last)
+        test = it.step(cleaning.is_test(first, last))
         it.ask("the record is of a person, not a test", test & ~nobody)
         nobody = nobody | test
         it.made |= {"forename": first, "surname": last}
@@ -304,14 +316,14 @@ def _address(it: _Cleaner, person: Person) -> None:
     columns = [where.text] if where.text else list(where.line)
     if columns:
         written = pl.concat_str(columns, separator=", ", ignore_nulls=True)
-        it.made["text"] = cleaning.address(written)
+        it.made["text"] = it.step(cleaning.address(written))
         it.ask(f"{columns[0]} is an address", cleaning.given(written).is_not_null() & it.made["text"].is_null())
     if where.uprn:
         it.invalid("uprn", Attribute(column=where.uprn), cleaning.uprn, "is a property reference number")
     if where.postcode:
         text = pl.col(where.postcode)
-        it.made["postcode"] = cleaning.postcode(text)
-        placeholder = cleaning.no_postcode(text)
+        it.made["postcode"] = it.step(cleaning.postcode(text))
+        placeholder = it.step(cleaning.no_postcode(text))
         it.ask(f"{where.postcode} is no placeholder such as ZZ99 3VZ", placeholder)
         formed = it.made["postcode"].is_not_null() | placeholder
         it.ask(f"{where.postcode} has the form of a postcode", text.is_not_null() & ~formed)

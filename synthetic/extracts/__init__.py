@@ -97,6 +97,8 @@ def write(
             continue
         if feed in CHANGES and before:
             extract = _changed(extract, FEEDS[feed](before))
+            if not any(file.rows for file in extract.files.values()):
+                continue  # nothing has changed, so nothing is sent
         for number, (name, file) in enumerate(extract.files.items()):
             path = name.format(day=day)
             rows[path] = save(file, drop / path, bad=feed in bad and number == 0)

@@ -15,8 +15,8 @@ HABITS = Habits(
     wrong_birth=0.045,
     stale=0.37,
     nhs=0.58,
-    period=45,
-    missing={"birth_date": 0.03, "address": 0.03, "postcode": 0.04, "sex": 0.01, "forename": 0.005},
+    period=100,
+    missing={"birth_date": 0.045, "address": 0.03, "postcode": 0.04, "sex": 0.01, "forename": 0.005},
 )
 KINDS = {"asc_request": "Request", "asc_assessment": "Assessment", "asc_service": "Service", "carer": "Service"}
 REASONS = {

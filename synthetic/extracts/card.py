@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 
 import polars as pl
@@ -55,7 +55,7 @@ class Habits:
     duplicates: float = 0.05
     cut: int = 0
     missing: Mapping[str, float] = field(default_factory=dict)
-    period: int = 60
+    period: int = 100
     broken: float = 0.003
 
 
@@ -89,6 +89,10 @@ class View:
     def of(self, *types: str) -> pl.DataFrame:
         """Happenings of these types, in the order of their ids."""
         return self.seen.filter(pl.col("type").is_in(types)).sort("happening")
+
+    def kept(self, events: pl.DataFrame, years: int) -> pl.DataFrame:
+        """Events that are open or ended within the last years: what a source has not archived."""
+        return events.filter(pl.col("end").is_null() | (pl.col("end") >= self.day - timedelta(days=365 * years)))
 
     @cached_property
     def homes(self) -> pl.DataFrame:

@@ -18,9 +18,9 @@ SYSTEM = Habits(
     wrong_birth=0.048,
     stale=0.4,
     nhs=0.4,
-    period=40,
+    period=100,
     missing={
-        "birth_date": 0.03,
+        "birth_date": 0.045,
         "sex": 0.01,
         "upn": 0.12,
         "phone": 0.3,
@@ -36,7 +36,7 @@ PARENTS = Habits(
     wrong_birth=0.06,
     stale=0.4,
     nhs=0.2,
-    period=40,
+    period=100,
     missing={"birth_date": 0.3, "sex": 0.02, "address": 0.1, "postcode": 0.1, "forename": 0.01},
 )
 HUBS = Habits(
@@ -45,7 +45,7 @@ HUBS = Habits(
     former=0.35,
     wrong_birth=0.055,
     stale=0.38,
-    period=60,
+    period=100,
     missing={"birth_date": 0.18, "phone": 0.3, "email": 0.45, "known_as": 0.5, "address": 0.06, "sex": 0.03},
 )
 CARE = ("child_in_need", "assessment", "section_47", "child_protection_plan", "looked_after")
@@ -83,11 +83,12 @@ def cin_census(view: View) -> Extract:
     )
     source = view.of("contact").filter(pl.col("value") > 0).unique(inside, keep="first", maintain_order=True)
     spells = spells.join(source.select(*inside, source="code"), on=inside, how="left", maintain_order="left")
+    spells = spells.sort("la_child_id", "start", "group", "row")
     dice = view.dice("cin-census", spells["row"])
     reason = pl.Series(["RC7", "RC8", "RC9"]).gather(dice.pick("reason", 3))
     early = dice.chance("broken", SYSTEM.broken)
     closed = pl.when(early).then(pl.col("start") - pl.duration(days=30)).otherwise("end").dt.strftime(ISO)
-    needs = spells.sort("la_child_id", "start", "group", "row").with_columns(
+    needs = spells.with_columns(
         need=pl.concat_str(
             pl.lit("<CINdetails>"),
             element("CINreferralDate", pl.col("start").dt.strftime(ISO)),
@@ -151,7 +152,7 @@ def _nested(view: View) -> pl.DataFrame:
             pl.lit("</CINPlanDates>"),
         ),
     )
-    factors = element("AssessmentFactors", pl.col("code")).str.replace_all(
+    factors = element("AssessmentFactors", pl.col("code").str.replace_all("10B", "10A", literal=True)).str.replace_all(
         "|", "</AssessmentFactors><AssessmentFactors>", literal=True
     )
     assessments = view.of("assessment").select(

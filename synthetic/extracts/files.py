@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Workbook:
 
     sheets: Mapping[str, pl.DataFrame]
     title: str
+    drawn: date
 
     @property
     def rows(self) -> int:
@@ -53,6 +55,7 @@ class Workbook:
         import xlsxwriter
 
         with xlsxwriter.Workbook(path, {"constant_memory": True, "default_date_format": "dd/mm/yyyy"}) as book:
+            book.set_properties({"title": self.title, "created": datetime.combine(self.drawn, time())})
             for name, frame in self.sheets.items():
                 sheet = book.add_worksheet(name)
                 sheet.write_string(0, 0, self.title)

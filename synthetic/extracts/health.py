@@ -17,8 +17,8 @@ REGISTER = Habits(
     stale=0.37,
     nhs=0.58,
     cut=35,
-    period=45,
-    missing={"middle_names": 0.3, "former": 0.4, "phone": 0.25, "address": 0.02, "postcode": 0.03, "birth_date": 0.03},
+    period=100,
+    missing={"middle_names": 0.3, "former": 0.4, "phone": 0.25, "address": 0.02, "postcode": 0.03, "birth_date": 0.045},
 )
 DEPARTMENT = Habits(
     upper=True,
@@ -28,8 +28,8 @@ DEPARTMENT = Habits(
     wrong_birth=0.05,
     stale=0.42,
     nhs=0.52,
-    period=45,
-    missing={"phone": 0.35, "address": 0.06, "postcode": 0.06, "birth_date": 0.03, "sex": 0.02, "forename": 0.01},
+    period=100,
+    missing={"phone": 0.35, "address": 0.06, "postcode": 0.06, "birth_date": 0.045, "sex": 0.02, "forename": 0.01},
 )
 PACKED = "%Y%m%d"
 STAMP = "%Y-%m-%d %H:%M:%S"
@@ -38,7 +38,7 @@ SEX = {"M": "1", "F": "2"}
 
 def gp_register(view: View) -> Extract:
     """A row for each registration with a practice."""
-    rows = view.of("gp_registration").with_columns(captured=pl.col("start").dt.date())
+    rows = view.kept(view.of("gp_registration"), years=1).with_columns(captured=pl.col("start").dt.date())
     rows = rows.filter(view.dice("gp-register", rows["person"]).chance("registered", 0.95))
     rows = copied(view, "gp-register", rows, REGISTER).with_columns(row=pl.col("happening") * 2 + pl.col("copy"))
     on = ("person", "copy", "row", "captured")

@@ -17,7 +17,7 @@ TENANCY = Habits(
     wrong_birth=0.055,
     stale=0.0,
     cut=18,
-    period=45,
+    period=100,
     missing={
         "birth_date": 0.12,
         "phone": 0.3,
@@ -35,7 +35,7 @@ HOMELESS = Habits(
     wrong_birth=0.05,
     stale=0.5,
     nhs=0.2,
-    period=80,
+    period=100,
     missing={
         "birth_date": 0.06,
         "phone": 0.15,
@@ -54,7 +54,7 @@ STAMP = "%Y-%m-%dT%H:%M:%S"
 def social_housing(view: View) -> Extract:
     """Sheets of tenancies, a row for each member, and of the months in which the rent was in arrears."""
     rows = view.of("tenancy").unique(["group", "person"], keep="first", maintain_order=True)
-    rows = rows.with_columns(place=ranked(rows, "tenant"))
+    rows = view.kept(rows.with_columns(place=ranked(rows, "tenant")), years=3)
     leads = housed(view, rows.filter(pl.col("code") == "tenant")).unique("group", keep="first", maintain_order=True)
     rows = rows.join(leads.select("group", "dwelling"), on="group", how="left", maintain_order="left")
     rows = copied(view, "social-housing", rows.with_columns(captured=pl.col("start").dt.date()), TENANCY)
@@ -136,7 +136,9 @@ def social_housing(view: View) -> Extract:
         )
         .unique(["Tenancy code", "Person no", "Balance date"], keep="first", maintain_order=True)
     )
-    book = Workbook({"Tenancies": tenancies, "Arrears": arrears}, f"Harrowmere homes, drawn {view.day:%d/%m/%Y}")
+    book = Workbook(
+        {"Tenancies": tenancies, "Arrears": arrears}, f"Harrowmere homes, drawn {view.day:%d/%m/%Y}", view.day
+    )
     return Extract({"housing/tenancies_{day}.xlsx": book}, keyed(rows, "tenancycode", "person_no"))
 
 

@@ -185,7 +185,7 @@ def misspelt(names: pl.Series, dice: Dice, field: str, share: float) -> pl.Serie
     if which.is_empty():
         return names
     wrong = mistyped(names.gather(which), Dice(dice.keys[which.to_numpy()]), field)
-    return names.scatter(which, wrong)
+    return names.clone().scatter(which, wrong)  # scatter writes in place
 
 
 def misdated(dates: pl.Series, dice: Dice, share: float, day: int) -> pl.Series:

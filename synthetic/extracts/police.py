@@ -16,7 +16,7 @@ HABITS = Habits(
     wrong_birth=0.06,
     stale=0.45,
     cut=24,
-    period=45,
+    period=100,
     missing={
         "birth_date": 0.13,
         "middle_names": 0.45,

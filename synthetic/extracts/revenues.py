@@ -16,7 +16,7 @@ TAX = Habits(
     reversed=0.008,
     stale=0.0,
     cut=25,
-    period=50,
+    period=100,
     missing={"phone": 0.45, "email": 0.45, "uprn": 0.03, "middle_names": 0.6, "postcode": 0.02, "sex": 0.05},
 )
 BENEFIT = Habits(
@@ -26,7 +26,7 @@ BENEFIT = Habits(
     former=0.5,
     wrong_birth=0.05,
     stale=0.0,
-    period=40,
+    period=100,
     missing={"phone": 0.4, "ni_number": 0.15, "uprn": 0.1, "middle_names": 0.6, "birth_date": 0.08, "sex": 0.03},
 )
 ON_DWELLING = ("person", "copy", "row", "captured", "dwelling")
@@ -67,7 +67,9 @@ def _one_name(frame: pl.DataFrame, dice: Dice) -> pl.Series:
 
 def council_tax(view: View) -> Extract:
     """A row for each person liable at a dwelling, and the months in which an account was in arrears."""
-    rows = housed(view, view.of("council_tax_liability")).with_columns(captured=pl.col("start").dt.date())
+    rows = housed(view, view.kept(view.of("council_tax_liability"), years=1)).with_columns(
+        captured=pl.col("start").dt.date()
+    )
     rows = rows.sort("happening").unique(["group", "person"], keep="first", maintain_order=True)
     rows = copied(view, "council-tax", rows, TAX).with_columns(row=pl.col("happening") * 2 + pl.col("copy"))
     cards = card(view, "council-tax", rows.select(ON_DWELLING), TAX).drop(ON_DWELLING)
@@ -124,7 +126,7 @@ def council_tax(view: View) -> Extract:
         liab_code="99",
         vacation_date="19000101",
     )
-    frame = _landlords(frame.drop("row"), view)
+    frame = _landlords(frame, view).drop("row")
     frame = tested(frame, 2, account_ref="50000000{n}", liab_name="MR TEST ACCOUNT", telephone=None, email=None)
     positions = rows.filter(pl.col("copy") == 0).select("person", "group", "account_ref", "liab_pos")
     owed = view.of("council_tax_arrears").join(positions, on=["person", "group"], how="inner", maintain_order="left")
@@ -147,10 +149,10 @@ def council_tax(view: View) -> Extract:
 def _landlords(frame: pl.DataFrame, view: View) -> pl.DataFrame:
     """One account in a hundred and fifty more, in the name of a landlord company or of nobody."""
     firms = pl.Series(
-        ["HARROWMERE LETTINGS LTD", "NORTH RIDING HOMES LIMITED", "THE OCCUPIER", "SELBROOK HOUSING ASSOCIATION"]
+        ["HARROWMERE LETTINGS LTD", "BECKSIDE HOMES LIMITED", "THE OCCUPIER", "HARROWMERE HOUSING ASSOCIATION"]
     )
-    some = frame.gather_every(150)
-    dice = view.dice("landlords", some.select(pl.int_range(pl.len())).to_series())
+    some = frame.filter(view.dice("landlords", frame["row"]).chance("let", 1 / 150))
+    dice = view.dice("landlords", some["row"])
     return pl.concat(
         [
             frame,
@@ -170,7 +172,7 @@ def _landlords(frame: pl.DataFrame, view: View) -> pl.DataFrame:
 def housing_benefit(view: View) -> Extract:
     """A row for each member of a claimant's household; a birth date nobody knew is 1 January 1900."""
     claims = view.of("housing_benefit_claim").unique(["group", "person"], keep="first", maintain_order=True)
-    claims = claims.with_columns(member_id=ranked(claims, "claimant"))
+    claims = view.kept(claims.with_columns(member_id=ranked(claims, "claimant")), years=2)
     leads = housed(view, claims.filter(pl.col("code") == "claimant")).unique("group", keep="first", maintain_order=True)
     claims = claims.join(leads.select("group", "dwelling"), on="group", how="left", maintain_order="left")
     rows = copied(view, "housing-benefit", claims.with_columns(captured=pl.col("start").dt.date()), BENEFIT)

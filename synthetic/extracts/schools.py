@@ -14,7 +14,7 @@ HABITS = Habits(
     former=0.4,
     wrong_birth=0.045,
     stale=0.37,
-    period=40,
+    period=100,
     missing={
         "upn": 0.05,
         "middle_names": 0.35,
@@ -22,7 +22,7 @@ HABITS = Habits(
         "uprn": 0.3,
         "postcode": 0.04,
         "address": 0.03,
-        "birth_date": 0.03,
+        "birth_date": 0.045,
     },
 )
 STAMP = "%Y-%b-%d 00:00:00"
@@ -30,7 +30,7 @@ STAMP = "%Y-%b-%d 00:00:00"
 
 def _roll(view: View) -> pl.DataFrame:
     """A row for each pupil at each school, some pupils at two at once, with a table id of its own."""
-    spells = view.of("school_roll").with_columns(captured=pl.col("start").dt.date())
+    spells = view.kept(view.of("school_roll"), years=2).with_columns(captured=pl.col("start").dt.date())
     spells = copied(view, "school-census", spells, HABITS)
     now = pl.col("end").is_null() | (pl.col("copy") == 0)
     spells = spells.filter(now)  # a second school keeps only those who are there now

@@ -14,8 +14,8 @@ HABITS = Habits(
     former=0.4,
     wrong_birth=0.05,
     stale=0.4,
-    period=45,
-    missing={"birth_date": 0.03, "phone": 0.35, "address": 0.05, "known_as": 0.4, "sex": 0.03},
+    period=100,
+    missing={"birth_date": 0.045, "phone": 0.35, "address": 0.05, "known_as": 0.4, "sex": 0.03},
 )
 SLASHED = "%d/%m/%Y"
 

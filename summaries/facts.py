@@ -25,9 +25,12 @@ from summaries.wording import Wording, plain
 from summaries.words import called, day, full_name, proper, rows_in_words, say, say_dates, tidy
 
 Row = dict[str, Any]
-_ALONE = "No source places anyone else at this address. That does not show that the person lives alone."
-_COMMUNAL = "This address houses many people who are not one household, so its other residents are not listed."
-_NOT_SHARED = "No agreement shares who lives in the household with your team."
+_HOME = {  # said where no household member is listed, by whether the dwelling is a crowd's; null where none is known
+    False: "No source places anyone else at this address. That does not show that the person lives alone.",
+    True: "This address houses many people who are not one household, so its other residents are not listed.",
+    None: "No household is known for this person.",
+    "withheld": "No agreement shares who lives in the household with your team.",
+}
 _ATTRIBUTES = {
     "forename": "forename",
     "middle_names": "middle names",
@@ -154,7 +157,9 @@ def gather(
     given = grants(cases, home, people, involvements, sections, night)
     faces = _faces(people, involvements, night)
     kin = _kin(cases, relationships, wording)
-    rows = let_through(all_rows(events, involvements, voice), given)
+    about = given.select(pl.col("about").alias("person_id")).unique()
+    told = (frame.join(about, on="person_id", how="semi") for frame in (events, involvements, voice))
+    rows = let_through(all_rows(*told), given)
     rows = rows_in_words(rows, wording).join(_called_here(given, faces, kin), on=[*KEY, "person_id"])
     kinds = _kinds(events, involvements, voice)
     at_home = _at_home(home, kin, faces, given, wording)
@@ -321,7 +326,7 @@ def _flags(
     seen = (
         mine.select(*KEY, "outcome", pl.col("evidence").alias("event_id"))
         .explode("event_id")
-        .join(events.select("event_id", "type", "person_id").unique("event_id"), on="event_id")
+        .join(events.select("event_id", "type", "person_id"), on="event_id")
         .join(shown, on=[*KEY, "event_id"], how="left")
         .group_by(*KEY, "outcome", "type", own=pl.col("person_id") == pl.col("case"))
         .agg(pl.col("shown").fill_null(False).all())
@@ -400,7 +405,7 @@ def _make(
             previous=row["previous"],
             changes=row["changes"] or [],
             household=row["household"] or [],
-            household_note=_COMMUNAL if row["crowd"] else _ALONE if "household" in terms.council else _NOT_SHARED,
+            household_note=_HOME[row["crowd"] if "household" in terms.council else "withheld"],
             involved=row["involved"] or [],
             years=row["years"] or [],
             voice=row["voice"] or [],

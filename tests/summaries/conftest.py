@@ -202,7 +202,7 @@ def borough() -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def world() -> SimpleNamespace:
     """The borough, and the facts of its cases by team and person."""
     given = borough()

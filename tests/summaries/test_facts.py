@@ -78,6 +78,13 @@ def test_residents_of_an_institution_are_not_a_household(world: SimpleNamespace)
     assert "RESIDENTSECRET" not in told(edwin) and "Dorothy" not in told(edwin)
 
 
+def test_an_empty_household_says_why_and_never_that_the_person_lives_alone(world: SimpleNamespace) -> None:
+    assert world.facts["early-help", "jo"].household_note == "No household is known for this person."
+    one = world.given["members"].filter(pl.col("person_id") == "amelia")
+    alone = next(case for case in facts.gather(**world.given | {"members": one}) if case.person_id == "amelia")
+    assert alone.household_note.endswith("That does not show that the person lives alone.")
+
+
 def test_an_expired_agreement_leaves_a_summary_that_holds_no_facts(world: SimpleNamespace) -> None:
     given = world.given | {"night": date(2027, 6, 1), "sections": sections(date(2027, 6, 1))}
     for case in facts.gather(**given):

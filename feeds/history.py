@@ -23,11 +23,12 @@ def merge(
     feeds_changed: Collection[str],
     now: datetime,
     lag: Mapping[str, int],
+    held: Collection[str] = (),
 ) -> pl.DataFrame:
     """Carry a table of facts forward: what changed feeds tell now, against what stood before.
 
     A fact told as before keeps its version. One that changed or is no longer told is closed at `now`; what is new, or
-    new in its contents, is known from `now`. In a feed that the table has not held before, history is dated back: a
+    new in its contents, is known from `now`. In a feed that has not delivered before, history is dated back: a
     fact counts as known from when the source recorded it, else from its start plus the source's usual lag, never
     later than `now`. Feeds that did not change are left as they are. (Snodgrass 1999, transaction time.)
 
@@ -38,6 +39,8 @@ def merge(
         feeds_changed: which feeds those are.
         now: when this night's deliveries became known (UTC, naive).
         lag: days from event to record, by feed.
+        held: feeds that had delivered by the night before, though the table may hold nothing of theirs; those that
+            it holds something of are known without.
 
     Returns:
         The whole table, sorted by id and `known_from`; the same whatever the order of the rows given.
@@ -59,19 +62,18 @@ def merge(
     closed = closed.filter(pl.col("known_from") < now)  # what this very moment taught and took back was never known
 
     fresh = current.join(same, on=fact, how="anti").with_columns(
-        _known_from(before, now, lag, "recorded_at" in told).alias("known_from"),
+        _known_from({*before["feed"].unique(), *held}, now, lag, "recorded_at" in told).alias("known_from"),
         pl.lit(None, TIMESTAMP).alias("known_to"),
     )
     whole = pl.concat([part.select(table.schema.names()) for part in (settled, kept, closed, fresh)])
     return whole.sort(fact, "known_from")
 
 
-def _known_from(before: pl.DataFrame, now: datetime, lag: Mapping[str, int], recorded: bool) -> pl.Expr:
+def _known_from(held: set[str], now: datetime, lag: Mapping[str, int], recorded: bool) -> pl.Expr:
     """When a new fact became known: now, or dated back where its feed is new."""
-    feeds = before["feed"].unique().to_list()
     days = pl.col("feed").replace_strict(dict(lag), default=0, return_dtype=pl.Int64) if lag else pl.lit(0)
     usual = pl.col("start") + pl.duration(days=days)
     written = pl.coalesce("recorded_at", usual) if recorded else usual
     moment = pl.lit(now, TIMESTAMP)
     back = pl.min_horizontal(written.cast(TIMESTAMP), moment).fill_null(moment)
-    return pl.when(pl.col("feed").is_in(feeds)).then(moment).otherwise(back)
+    return pl.when(pl.col("feed").is_in(sorted(held))).then(moment).otherwise(back)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-
-from synthetic import homes, identity, life, people
-from synthetic import places
+from synthetic import homes, identity, life, people, places
 from synthetic.frames import Borough
 
 EPOCH = date(1970, 1, 1)

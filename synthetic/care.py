@@ -1,8 +1,8 @@
 """Children's social care: the true hazard of becoming a child in need, and what follows; early help; what children say.
 
-The hazard depends on need now and in the six months before, and on what other services have seen: absence, exclusions,
-missing episodes, abuse at home, drugs, debts, homelessness, self-harm; some count only together. It is kept month by month,
-so that a model can be compared with the best possible one.
+The hazard depends on need now and in the six months before, and on what other services have seen: absence,
+exclusions, missing episodes, abuse at home, drugs, debts, homelessness, self-harm; some count only together. It is
+kept month by month, so that a model can be compared with the best possible one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from synthetic.homes import interrupt
 from synthetic.world import World, children_of, choose, fan_out, lag, recent
 
 HORIZON = 9  # months
+_YEARLY = 0.051  # children of school age who become a child in need by themselves, a year; siblings add some
+_SPREAD = 1.53  # standard deviation of the log hazard among them
 PLACEMENTS = {1: "U1", 2: "U4", 3: "K2", 4: "P1", 5: "H5"}
 SOURCES = (
     "1A",
@@ -84,7 +86,7 @@ _TOPICS = tuple(VOICE)
 
 @dataclass(frozen=True)
 class Care:
-    """Who was ever known to children's services, the stays of children who were looked after, and the truth about risk."""
+    """Who children's services ever knew, everyone's stays once children were placed, and the truth about risk."""
 
     known: np.ndarray
     stays: pl.DataFrame
@@ -129,10 +131,10 @@ def _seen(w: World, kids: np.ndarray) -> dict[str, np.ndarray]:
     absence = w.marks["absence"][kids]
     known_absence = np.zeros_like(absence)
     last = np.zeros(len(kids), dtype=np.float32)
-    at = w.marks["absence"].any(axis=0)
+    reported = np.any(w.marks["absence"] > 0, axis=0).tolist()
     for month in range(size):  # the last known term's unauthorised absence
         known_absence[:, month] = last
-        if at[month]:
+        if reported[month]:
             last = absence[:, month]
     return {
         "missing": of("missing", kids, f.count, 0.8),
@@ -158,18 +160,18 @@ def _log_hazard(w: World, kids: np.ndarray, age: np.ndarray, seen: dict[str, np.
     abuse, drugs = np.minimum(seen["abuse"], 2.5), np.minimum(seen["drugs"], 2)
     homeless = np.minimum(seen["homeless"], 1)
     truant = seen["absence"] > 0.08
-    out = 0.62 * mean + 0.55 * np.maximum(mean - 1.1, 0)
+    out = 0.5 * mean + 0.5 * np.maximum(mean - 1.1, 0)
     out += (
         0.75 * missing
         + 0.3 * exclusion
         + 0.45 * np.minimum(seen["offence"], 2)
         + 0.8 * np.minimum(seen["self_harm"], 1.5)
     )
-    out += 0.5 * abuse + 0.3 * drugs + 0.5 * homeless + 0.55 * truant + 2.0 * np.minimum(seen["absence"], 0.4)
-    out += 0.7 * np.minimum(missing, 1) * np.minimum(exclusion, 1)  # neither alone says as much
-    out += 1.1 * np.minimum(abuse, 1) * np.minimum(drugs, 1)
+    out += 0.5 * abuse + 0.3 * drugs + 0.5 * homeless + 0.7 * truant + 2.0 * np.minimum(seen["absence"], 0.4)
+    out += 1.0 * np.minimum(missing, 1) * np.minimum(exclusion, 1)  # neither alone says as much
+    out += 1.4 * np.minimum(abuse, 1) * np.minimum(drugs, 1)
     out += 0.6 * (seen["debt"] > 600) * homeless + 0.35 * (seen["debt"] > 600)
-    out += 0.5 * truant * np.minimum(abuse, 1)
+    out += truant * (0.7 * np.minimum(abuse, 1) + 0.8 * (seen["debt"] > 400))
     out += np.interp(age, [0, 1, 4, 8, 12, 15, 18], [0.7, 0.35, 0.0, -0.1, 0.1, 0.25, -0.3])
     calendar = pl.Series(w.months[:-1].astype(np.int32)).cast(pl.Date).dt.month().to_numpy()
     out += np.where(np.isin(calendar, (8,)), -0.35, np.where(np.isin(calendar, (3, 6, 10, 11)), 0.1, 0.0))
@@ -185,13 +187,16 @@ def _open_and_close(
     """
     rng = w.rng("social care")
     f = w.folk
-    yearly = 0.036
     at_school = child & (age >= 5)
+    # one spread of risk in every borough, so that the best possible model is about as good in each
+    middle, width = log_hazard[at_school].mean(), log_hazard[at_school].std()
+    log_hazard = (log_hazard - middle) * np.float32(_SPREAD / width)
+    log_hazard = np.where(log_hazard > 4.5, 4.5 + 0.5 * (log_hazard - 4.5), log_hazard)
     low, high = -14.0, 0.0
     for _ in range(40):  # the level at which children of school age have the rate that the borough has
         level = (low + high) / 2
         rate = np.minimum(np.exp(level + log_hazard[at_school]), 0.25).mean()
-        low, high = (level, high) if rate < yearly / 12 else (low, level)
+        low, high = (level, high) if rate < _YEARLY / 12 else (low, level)
     own = np.minimum(np.exp(level + log_hazard), 0.25) * child
     unit = f.unit[kids]
     units, index = np.unique(unit, return_inverse=True)
@@ -241,9 +246,9 @@ def _contacts(w: World, kids: np.ndarray, child: np.ndarray, seen: dict[str, np.
     """Contacts that led to nothing more: worry rises with need, but much depends on who happens to live next door."""
     rng = w.rng("contacts")
     f = w.folk
-    watched = rng.gamma(0.45, 1 / 0.45, f.units()).astype(np.float32)[f.unit[kids]]
+    watched = rng.gamma(0.8, 1 / 0.8, f.units()).astype(np.float32)[f.unit[kids]]
     rate = np.exp(
-        -5.35 + 0.42 * w.need[kids] + 0.35 * np.minimum(seen["abuse"], 2) + 0.3 * np.minimum(seen["missing"], 2)
+        -4.85 + 0.7 * w.need[kids] + 0.5 * np.minimum(seen["abuse"], 2) + 0.3 * np.minimum(seen["missing"], 2)
     )
     row, _, day = w.occur(rng, kids, np.minimum(rate * watched[:, None] * child, 0.8))
     n = len(row)
@@ -280,9 +285,15 @@ def _casework(w: World, kids: np.ndarray, spells: dict[str, np.ndarray]) -> tupl
     shut = np.where(end < w.end, end, p.NEVER)
     shares = (4, 2, 3, 2, 17, 2, 2, 5, 4, 2, 8, 2, 2, 3, 2, 2, 5, 28, 1, 2, 1, 1)
     w.log.add(
-        "contact", who, np.maximum(start - rng.integers(0, 4, n), f.birth[who]), code=choose(rng, SOURCES, shares, n), value=1.0,
-        lag=lag(rng, n, 1.0, 0.02), group=group, minute=rng.integers(540, 1020, n),
-    )  # fmt: skip
+        "contact",
+        who,
+        np.maximum(start - rng.integers(0, 4, n), f.birth[who]),
+        code=choose(rng, SOURCES, shares, n),
+        value=1.0,
+        lag=lag(rng, n, 1.0, 0.02),
+        group=group,
+        minute=rng.integers(540, 1020, n),
+    )
     planned = is_adopted | (rng.random(n) < 0.55)
     late = lag(rng, n, 3.0)
     abuse = np.minimum(recent(w.marks["abuse"], 0.85)[f.unit[who], month], 1)
@@ -292,9 +303,15 @@ def _casework(w: World, kids: np.ndarray, spells: dict[str, np.ndarray]) -> tupl
         rng.choice([1, 2, 3, 4, 5, 6, 7, 8], n, p=[0.16, 0.08, 0.18, 0.26, 0.14, 0.03, 0.09, 0.06]),
     )
     w.log.add(
-        "child_in_need", who, start, end=shut, code=pl.Series([f"N{i}" for i in range(1, 10)]).gather(needs), value=planned.astype(float), lag=late,
+        "child_in_need",
+        who,
+        start,
+        end=shut,
+        code=pl.Series([f"N{i}" for i in range(1, 10)]).gather(needs),
+        value=planned.astype(float),
+        lag=late,
         group=group,
-    )  # fmt: skip
+    )
     assessed = np.flatnonzero(is_adopted | (rng.random(n) < 0.92))
     begins = start[assessed] + rng.integers(0, 6, len(assessed))
     days = rng.gamma(9.0, 3.6, len(assessed)).clip(3, 70).round()
@@ -319,9 +336,15 @@ def _casework(w: World, kids: np.ndarray, spells: dict[str, np.ndarray]) -> tupl
         "17A|18B",
     )
     w.log.add(
-        "assessment", who[assessed], begins, end=np.where(done < w.end, done, p.NEVER), code=choose(rng, factors, range(len(factors), 0, -1), len(assessed)),
-        value=days, lag=lag(rng, len(assessed), 3.0), group=group[assessed],
-    )  # fmt: skip
+        "assessment",
+        who[assessed],
+        begins,
+        end=np.where(done < w.end, done, p.NEVER),
+        code=choose(rng, factors, range(len(factors), 0, -1), len(assessed)),
+        value=days,
+        lag=lag(rng, len(assessed), 3.0),
+        group=group[assessed],
+    )
     serious = is_adopted | (rng.random(n) < 1 / (1 + np.exp(1.35 - 0.55 * need - 0.5 * abuse)))
     s = np.flatnonzero(serious)
     s47 = start[s] + np.where(rng.random(len(s)) < 0.7, rng.integers(0, 12, len(s)), rng.integers(12, 150, len(s)))
@@ -330,19 +353,30 @@ def _casework(w: World, kids: np.ndarray, spells: dict[str, np.ndarray]) -> tupl
     conference = is_adopted[s] | (rng.random(len(s)) < 0.42)
     icpc = s47 + rng.integers(8, 21, len(s))
     w.log.add(
-        "section_47", who[s], s47, end=np.where(conference & (icpc < w.end), icpc, p.NEVER),
-        code=pl.select(pl.when(pl.Series(conference)).then(pl.lit("ICPC")).otherwise(pl.lit("NFA"))).to_series(), lag=lag(rng, len(s), 1.5),
-        group=group[s], minute=600,
-    )  # fmt: skip
+        "section_47",
+        who[s],
+        s47,
+        end=np.where(conference & (icpc < w.end), icpc, p.NEVER),
+        code=pl.select(pl.when(pl.Series(conference)).then(pl.lit("ICPC")).otherwise(pl.lit("NFA"))).to_series(),
+        lag=lag(rng, len(s), 1.5),
+        group=group[s],
+        minute=600,
+    )
     c = conference & (rng.random(len(s)) < 0.85)
     c &= icpc < end[s]
     plan, at = s[c], icpc[c]
     over = np.minimum(end[plan], at + rng.gamma(3.0, 90.0, len(plan)).astype(np.int64) + 60)
     end_of_plan = np.where(over < w.end, over, p.NEVER)
     w.log.add(
-        "child_protection_plan", who[plan], at, end=end_of_plan, code=choose(rng, ("NEG", "EMO", "PHY", "SAB", "MUL"), (48, 37, 8, 4, 3), len(plan)),
-        value=np.minimum(before[plan], 3).astype(float), lag=lag(rng, len(plan), 2.0), group=group[plan],
-    )  # fmt: skip
+        "child_protection_plan",
+        who[plan],
+        at,
+        end=end_of_plan,
+        code=choose(rng, ("NEG", "EMO", "PHY", "SAB", "MUL"), (48, 37, 8, 4, 3), len(plan)),
+        value=np.minimum(before[plan], 3).astype(float),
+        lag=lag(rng, len(plan), 2.0),
+        group=group[plan],
+    )
     return _looked_after(w, rng, who, start, end, group, serious, need, is_adopted)
 
 
@@ -377,17 +411,29 @@ def _looked_after(
     place = np.where(is_adopted[rows], 2, place)
     f_units = f.unit_kind[f.unit]
     carers = np.flatnonzero(
-        (f.role == p.HEAD) & np.isin(f_units, (p.COUPLE, p.GROWN, p.FAMILY)) & (f.birth < w.months[0] - 32 * p.YEAR)
-        & (f.birth > w.months[0] - 62 * p.YEAR) & (w.gone == p.NEVER) & (w.since < w.months[0]) & (w.homes.first[f.unit] >= 0)
+        (f.role == p.HEAD)
+        & np.isin(f_units, (p.COUPLE, p.GROWN, p.FAMILY))
+        & (f.birth < w.months[0] - 32 * p.YEAR)
+        & (f.birth > w.months[0] - 62 * p.YEAR)
+        & (w.gone == p.NEVER)
+        & (w.since < w.months[0])
+        & (w.homes.first[f.unit] >= 0)
         & (w.unit_need.mean(axis=1)[f.unit] < 0.2)
-    )  # fmt: skip
+    )
     carers = rng.permutation(carers)[: max(3, n // 6)]
     carer = rng.choice(carers, n)
     fostered = np.isin(place, (1, 2)) & (f.unit[carer] != f.unit[child])
     w.log.add(
-        "looked_after", child, begins, end=np.where(ends < w.end, ends, p.NEVER), code=choose(rng, ("C1", "C2", "E1", "V2", "J1"), (27, 33, 3, 34, 3), n),
-        value=place.astype(float), lag=lag(rng, n, 2.0), other=np.where(fostered, carer, -1), group=group[rows],
-    )  # fmt: skip
+        "looked_after",
+        child,
+        begins,
+        end=np.where(ends < w.end, ends, p.NEVER),
+        code=choose(rng, ("C1", "C2", "E1", "V2", "J1"), (27, 33, 3, 34, 3), n),
+        value=place.astype(float),
+        lag=lag(rng, n, 2.0),
+        other=np.where(fostered, carer, -1),
+        group=group[rows],
+    )
     first = np.zeros(n, dtype=bool)
     first[np.unique(child, return_index=True)[1]] = True
     moved = first & (place != 4)
@@ -435,9 +481,21 @@ def _early_help(w: World) -> None:
     length = rng.lognormal(5.0, 0.5, count).astype(np.int64) + 30
     group = w.log.new_groups(count)
     reason = choose(
-        rng, ("parenting", "school_attendance", "mental_health", "housing", "debt", "domestic_abuse", "substance_use", "disability", "behaviour"),
-        (20, 14, 16, 9, 6, 12, 5, 6, 12), count,
-    )  # fmt: skip
+        rng,
+        (
+            "parenting",
+            "school_attendance",
+            "mental_health",
+            "housing",
+            "debt",
+            "domestic_abuse",
+            "substance_use",
+            "disability",
+            "behaviour",
+        ),
+        (20, 14, 16, 9, 6, 12, 5, 6, 12),
+        count,
+    )
     at, event = fan_out(starts, unit)
     member = order[at]
     heads = np.full(f.units(), -1)
@@ -454,9 +512,14 @@ def _early_help(w: World) -> None:
     member, event = member[there], event[there]
     finish = day[event] + length[event]
     w.log.add(
-        "early_help_episode", member, day[event], end=np.where(finish < w.end, finish, p.NEVER), code=reason.gather(event),
-        lag=lag(rng, count, 4.0)[event], group=group[event],
-    )  # fmt: skip
+        "early_help_episode",
+        member,
+        day[event],
+        end=np.where(finish < w.end, finish, p.NEVER),
+        code=reason.gather(event),
+        lag=lag(rng, count, 4.0)[event],
+        group=group[event],
+    )
 
 
 def listen(w: World) -> None:

@@ -66,20 +66,19 @@ DWELLINGS = pl.Schema(
 PLACES = pl.Schema({"postcode": pl.String, "lsoa11": pl.String, "lsoa21": pl.String, "imd_decile": pl.Int8})
 STAYS = pl.Schema({"person": pl.Int64, "dwelling": pl.Int64, "household": pl.Int64, "from": pl.Date, "to": pl.Date})
 RELATIONSHIPS = pl.Schema({"person": pl.Int64, "other": pl.Int64, "kind": pl.String, "from": pl.Date, "to": pl.Date})
-HAPPENINGS = pl.Schema(
-    {
-        "happening": pl.Int64,
-        "person": pl.Int64,
-        "type": pl.String,
-        "start": MOMENT,
-        "end": MOMENT,
-        "code": pl.String,
-        "value": pl.Float64,
-        "recorded_at": MOMENT,
-        "other": pl.Int64,
-        "group": pl.Int64,
-    }
-)
+_HAPPENINGS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "happening": pl.Int64,
+    "person": pl.Int64,
+    "type": pl.String,
+    "start": MOMENT,
+    "end": MOMENT,
+    "code": pl.String,
+    "value": pl.Float64,
+    "recorded_at": MOMENT,
+    "other": pl.Int64,
+    "group": pl.Int64,
+}
+HAPPENINGS = pl.Schema(_HAPPENINGS)
 LATENT = pl.Schema(
     {
         "person": pl.Int64,

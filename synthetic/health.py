@@ -51,9 +51,13 @@ def _registrations(w: World) -> None:
     end = np.minimum(next_, left)
     practice = 90001 + area[rows] // 5
     w.log.add(
-        "gp_registration", who, start, end=np.where(end < w.end, end, p.NEVER), code=pl.Series("Q" + pl.Series(practice).cast(pl.String)),
+        "gp_registration",
+        who,
+        start,
+        end=np.where(end < w.end, end, p.NEVER),
+        code=pl.Series("Q" + pl.Series(practice).cast(pl.String)),
         lag=lag(rng, len(rows), 15, 0.1),
-    )  # fmt: skip
+    )
 
 
 def _hospital(w: World) -> None:
@@ -68,7 +72,7 @@ def _hospital(w: World) -> None:
     winter = 1 + 0.1 * np.cos(
         2 * np.pi * (pl.Series(w.months[:-1].astype(np.int32)).cast(pl.Date).dt.month().to_numpy() - 1) / 12
     )
-    rate = 0.0165 * by_age * np.exp(0.3 * need + 0.5 * w.substance[who, None]) * prone[:, None] * winter[None, :]
+    rate = 0.0172 * by_age * np.exp(0.3 * need + 0.5 * w.substance[who, None]) * prone[:, None] * winter[None, :]
     rate *= w.here(who)
     row, month, day = w.occur(rng, who, np.minimum(rate, 3.0))
     person = who[row]
@@ -88,9 +92,16 @@ def _hospital(w: World) -> None:
     stay = np.where(admitted, 1 + rng.geometric(0.3, n), 0)
     minute = (rng.beta(2.2, 1.6, n) * 1439).astype(np.int64)
     w.log.add(
-        "hospital_attendance", person, day, end=day + np.maximum(stay, 1), code=pl.Series(CHAPTERS).gather(chapter), value=admitted.astype(float),
-        lag=1 + lag(rng, n, 5), group=w.log.new_groups(n), minute=minute,
-    )  # fmt: skip
+        "hospital_attendance",
+        person,
+        day,
+        end=day + np.maximum(stay, 1),
+        code=pl.Series(CHAPTERS).gather(chapter),
+        value=admitted.astype(float),
+        lag=1 + lag(rng, n, 5),
+        group=w.log.new_groups(n),
+        minute=minute,
+    )
     harm = chapter == 9
     w.mark("self_harm", person[harm], month[harm], f.count)
 
@@ -129,9 +140,14 @@ def _adult_care(w: World) -> None:
     years = (start - f.birth[person]) / p.YEAR
     late = lag(rng, n, 4)
     w.log.add(
-        "asc_request", person, start, code=choose(rng, ("hospital", "community", "self", "family", "police"), (25, 24, 20, 26, 5), n),
-        value=assessed.astype(float), lag=late, group=case,
-    )  # fmt: skip
+        "asc_request",
+        person,
+        start,
+        code=choose(rng, ("hospital", "community", "self", "family", "police"), (25, 24, 20, 26, 5), n),
+        value=assessed.astype(float),
+        lag=late,
+        group=case,
+    )
     begin = start + rng.integers(3, 40, n)
     done = begin + rng.integers(1, 35, n)
     reasons = ("physical", "memory", "learning", "mental_health", "social", "sensory")
@@ -174,9 +190,15 @@ def _adult_care(w: World) -> None:
     )
     s, first, stop, mate = s[cared], first[cared], stop[cared], mate[cared]
     w.log.add(
-        "carer", mate, first, end=np.where(stop < w.end, stop, p.NEVER), value=rng.choice([10.0, 20.0, 35.0, 50.0], len(s)), lag=late[s],
-        other=person[s], group=case[s],
-    )  # fmt: skip
+        "carer",
+        mate,
+        first,
+        end=np.where(stop < w.end, stop, p.NEVER),
+        value=rng.choice([10.0, 20.0, 35.0, 50.0], len(s)),
+        lag=late[s],
+        other=person[s],
+        group=case[s],
+    )
     w.marks["carers"] = np.stack([mate, person[s], first, stop], axis=1) if len(s) else np.empty((0, 4), np.int64)
 
 

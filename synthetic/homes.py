@@ -173,8 +173,17 @@ def _standing(folk: p.Folk, rng: np.random.Generator) -> np.ndarray:
     units = folk.units()
     by_kind = np.zeros(15)
     by_kind[[p.SINGLE, p.PENSIONER, p.COUPLE, p.OLD_COUPLE, p.FAMILY, p.STEP, p.LONE, p.GROWN, p.THREE, p.FORMER]] = (
-        -0.25, 0.15, 0.35, 0.8, 0.35, -0.25, -1.0, 0.4, -0.1, -0.2,
-    )  # fmt: skip
+        -0.25,
+        0.15,
+        0.35,
+        0.8,
+        0.35,
+        -0.25,
+        -1.0,
+        0.4,
+        -0.1,
+        -0.2,
+    )
     by_origin = np.array([0.1, 0.1, 0.1, -0.35, -0.6, 0.25, 0.5, -0.2, -0.4, -0.5, -0.35, -0.9, -0.4, 0.3])
     leader = np.zeros(units, dtype=np.int64)
     for person, unit, _, _ in folk.spells[::-1]:

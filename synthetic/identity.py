@@ -33,7 +33,7 @@ def identify(
     sons = np.flatnonzero(~folk.female & (folk.father != p.NOBODY))
     eldest = sons[np.unique(folk.father[sons][::-1], return_index=True)[1] * -1 + len(sons) - 1]
     eldest = eldest[rng.random(len(eldest)) < 0.055]
-    forename = forename.scatter(eldest, forename.gather(folk.father[eldest]))
+    forename = forename.clone().scatter(eldest, forename.gather(folk.father[eldest]))
     for _ in range(3):
         forename = _unlike_siblings(rng, folk, forename, year)
 
@@ -88,7 +88,7 @@ def _unlike_siblings(rng: np.random.Generator, folk: p.Folk, forename: pl.Series
     again = frame.filter("child").filter(pl.struct("unit", "forename").is_first_distinct().not_())["person"].to_numpy()
     if not len(again):
         return forename
-    return forename.scatter(
+    return forename.clone().scatter(
         again, names.forenames(rng, folk.origin[again], folk.female[again].astype(np.int64), year[again])
     )
 
@@ -202,7 +202,7 @@ def _changes(
     on = np.maximum(on, folk.birth[wed] + int(18.1 * p.YEAR))
     ok = (on < np.minimum(until + 30, folk.death[wed])) & (on < folk.partner_to[wed])
     unwed = wed[~ok]
-    surname = surname.scatter(unwed, birth_surname.gather(unwed))
+    surname = surname.clone().scatter(unwed, birth_surname.gather(unwed))
     wed, on = wed[ok], on[ok]
     add(wed, on, "marriage", (forename, surname), (forename, birth_surname))
 
@@ -212,16 +212,16 @@ def _changes(
     ok = after < np.minimum(until + 30, folk.death[apart])
     apart, after = apart[ok], after[ok]
     add(apart, after, "divorce", (forename, birth_surname), (forename, surname))
-    surname = surname.scatter(apart, birth_surname.gather(apart))
+    surname = surname.clone().scatter(apart, birth_surname.gather(apart))
 
     # children who were adopted: now called after those who adopted them, four in ten with a new forename
     kid = np.flatnonzero(folk.adopted_by != p.NOBODY)
     parents = folk.adopted_by[kid]
     mates = np.where(folk.partner[parents] != p.NOBODY, folk.partner[parents], parents)
     fathers = np.where(folk.female[parents], mates, parents)
-    new_surname = surname.scatter(kid, birth_surname.gather(fathers))
+    new_surname = surname.clone().scatter(kid, birth_surname.gather(fathers))
     renamed = kid[rng.random(len(kid)) < 0.4]
-    new_forename = forename.scatter(
+    new_forename = forename.clone().scatter(
         renamed,
         names.forenames(
             rng,
@@ -237,7 +237,7 @@ def _changes(
     when = start + rng.integers(30, until - start, len(deed))
     ok = when < folk.death[deed]
     deed, when = deed[ok], when[ok]
-    another = surname.scatter(deed, names.surnames(rng, folk.origin[deed]))
+    another = surname.clone().scatter(deed, names.surnames(rng, folk.origin[deed]))
     add(deed, when, "deed", (forename, another), (forename, surname))
     surname = another
     changes = pl.concat(rows).filter(

@@ -1,4 +1,4 @@
-"""What happens in the borough: every service's happenings, in the order in which they depend on each other, and kinship."""
+"""What happens in the borough: every service's happenings, in the order that they depend on each other, and kinship."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def live(folk: p.Folk, homes: Homes, seed: int, first: date, last: date) -> Live
     known = care.protect(w)
     care.listen(w)
     return Lives(
-        w.log.frame(first, last, folk.death), known.stays, _relationships(w, known.fostered), known.latent, known.known
+        w.log.frame(last, folk.death), known.stays, _relationships(w, known.fostered), known.latent, known.known
     )
 
 

@@ -1,4 +1,4 @@
-"""Homes and money: council tax accounts, discounts and arrears, benefit claims, tenancies, rent arrears, homelessness."""
+"""Homes and money: council tax, its discounts and arrears, benefit claims, tenancies, rent arrears, homelessness."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _NOT_A_HOME = (p.HMO, p.STUDENTS, p.CARE, p.HOSTEL, p.REFUGE)
 def bills(w: World) -> None:
     """Everything that revenues and housing write down."""
     members = _members(w)
-    lead = _leaders(w)
-    _council_tax(w, members, lead)
-    _tenancies(w, members, lead)
+    _council_tax(w, members)
+    _tenancies(w, members)
     _benefit(w)
     _homelessness(w)
 
@@ -45,17 +44,7 @@ def _members(w: World) -> pl.DataFrame:
     ).with_columns(adult_from=pl.max_horizontal("from", "adult"))
 
 
-def _leaders(w: World) -> np.ndarray:
-    """Who leads each unit; -1 where nobody does."""
-    lead = np.full(w.folk.units(), -1)
-    for person, unit, _, _ in w.folk.spells:
-        lead[unit[::-1]] = person[::-1]
-    heads = np.flatnonzero(w.folk.role == p.HEAD)
-    lead[w.folk.unit[heads]] = heads
-    return lead
-
-
-def _council_tax(w: World, members: pl.DataFrame, lead: np.ndarray) -> None:
+def _council_tax(w: World, members: pl.DataFrame) -> None:
     rng = w.rng("council tax")
     liable = (
         members.filter(pl.col("role").is_in([p.HEAD, p.PARTNER]), pl.col("adult_from") < pl.col("to"))
@@ -115,10 +104,16 @@ def _council_tax(w: World, members: pl.DataFrame, lead: np.ndarray) -> None:
         finish = end[ok]
         m = int(ok.sum())
         w.log.add(
-            "single_person_discount", payer[ok], start[ok], end=np.where(finish < w.end, finish, p.NEVER), code=code, value=25.0,
-            lag=lag(rng, m, 10), group=account[ok],
-        )  # fmt: skip
-    debt = _debt(w, rng, 130.0, 1.3)
+            "single_person_discount",
+            payer[ok],
+            start[ok],
+            end=np.where(finish < w.end, finish, p.NEVER),
+            code=code,
+            value=25.0,
+            lag=lag(rng, m, 10),
+            group=account[ok],
+        )
+    debt = _debt(w, rng, 120.0, 1.75)
     w.marks["council_tax_debt"] = debt
     unit, month = np.nonzero(debt > 150)
     _balances(w, rng, "council_tax_arrears", unit, month, debt, liable, 9)
@@ -132,8 +127,8 @@ def _debt(w: World, rng: np.random.Generator, bill: float, bar: float) -> np.nda
     carry = np.where(w.unit_need[:, 0] + thrift > bar + 0.3, rng.exponential(250, units), 0.0).astype(np.float32)
     for month in range(w.size):
         strain = w.unit_need[:, month] + thrift + 0.4 * rng.standard_normal(units, dtype=np.float32)
-        carry = np.where(strain > bar, carry + np.float32(bill), carry * np.float32(0.8) - np.float32(8))
-        carry = np.clip(carry, 0, 6000)
+        carry = np.where(strain > bar, carry + np.float32(bill), carry * np.float32(0.72) - np.float32(25))
+        carry = np.clip(carry, 0, 4000)
         owed[:, month] = carry
     return owed.round(2)
 
@@ -156,12 +151,16 @@ def _balances(
     rows = rows.sort("at", "household", "account")
     n = len(rows)
     w.log.add(
-        kind, rows["person"].to_numpy(), rows["at"].to_numpy(), value=rows["owed"].to_numpy().astype(float), lag=rng.integers(1, 8, n),
+        kind,
+        rows["person"].to_numpy(),
+        rows["at"].to_numpy(),
+        value=rows["owed"].to_numpy().astype(float),
+        lag=rng.integers(1, 8, n),
         group=rows["account"].to_numpy(),
-    )  # fmt: skip
+    )
 
 
-def _tenancies(w: World, members: pl.DataFrame, lead: np.ndarray) -> None:
+def _tenancies(w: World, members: pl.DataFrame) -> None:
     rng = w.rng("tenancies")
     social = w.homes.town.tenure == 2
     frame = (
@@ -201,7 +200,7 @@ def _tenancies(w: World, members: pl.DataFrame, lead: np.ndarray) -> None:
         other=np.where(first, -1, frame["tenant"].to_numpy()),
         group=frame["account"].to_numpy(),
     )
-    debt = _debt(w, rng, 210.0, 1.15)
+    debt = _debt(w, rng, 190.0, 1.55)
     unit, month = np.nonzero(debt > 100)
     _balances(w, rng, "rent_arrears", unit, month, debt, frame, 2)
 
@@ -218,7 +217,7 @@ def _benefit(w: World) -> None:
     )
     quarters = np.arange(0, w.size, 3)
     mean = np.stack([level[:, q : q + 3].mean(axis=1) for q in quarters], axis=1)
-    unit, begin, after = runs((mean > 0.35) & home[:, None])
+    unit, begin, after = runs((mean > 0.52) & home[:, None])
     keep = (after - begin > 1) | (after >= len(quarters))
     unit, begin, after = unit[keep], begin[keep], after[keep]
     start = w.months[quarters[begin]] + rng.integers(0, 80, len(unit))
@@ -309,7 +308,7 @@ def _homelessness(w: World) -> None:
         - 0.02 * (age - 35)
     )
     rate *= w.here(heads) & (age >= 17)
-    row, month, day = w.occur(rng, heads, np.minimum(rate, 0.3))
+    row, _, day = w.occur(rng, heads, np.minimum(rate, 0.3))
     lost = [(who, since) for who, _, since, _ in f.gaps[1:]]
     who = np.concatenate([heads[row], *[g[0] for g in lost]])
     day = np.concatenate([day, *[g[1] - rng.integers(0, 40, len(g[1])) for g in lost]])
@@ -347,6 +346,12 @@ def _homelessness(w: World) -> None:
         there = (w.since[member] <= begin[event]) & (begin[event] < w.gone[member]) & (f.birth[member] <= begin[event])
         member, event = member[there], event[there]
         w.log.add(
-            "homelessness_duty", member, begin[event], end=np.where(finish[event] < w.end, finish[event], p.NEVER), code=stage,
-            lag=late[event], other=who[event], group=case[event],
-        )  # fmt: skip
+            "homelessness_duty",
+            member,
+            begin[event],
+            end=np.where(finish[event] < w.end, finish[event], p.NEVER),
+            code=stage,
+            lag=late[event],
+            other=who[event],
+            group=case[event],
+        )

@@ -1,4 +1,4 @@
-"""Families: who there is, who is whose parent, partner or twin, when they were born, and when homes came together or apart.
+"""Families: who there is, who is whose parent, partner or twin, and when homes came together or apart.
 
 Households are drawn as they stand at the end; what happened before (a separation, a new partner, a child who left home)
 is laid behind them, so that everyone's history leads to where they are. Days are whole numbers since 1970; NEVER is a
@@ -24,13 +24,13 @@ SINGLE, PENSIONER, COUPLE, OLD_COUPLE, FAMILY, STEP, LONE, GROWN, THREE, HMO, ST
 )
 _SHARE = {
     SINGLE: 0.175,
-    PENSIONER: 0.13,
+    PENSIONER: 0.14,
     COUPLE: 0.165,
     OLD_COUPLE: 0.1,
-    FAMILY: 0.2,
+    FAMILY: 0.19,
     STEP: 0.03,
-    LONE: 0.085,
-    GROWN: 0.065,
+    LONE: 0.08,
+    GROWN: 0.08,
     THREE: 0.022,
     HMO: 0.018,
     STUDENTS: 0.01,
@@ -138,6 +138,8 @@ def build(people: int, seed: int, start: int, until: int) -> Folk:
         18.1,
         age[first[unit[adult_child]]] - 16.5,
     )
+    np.maximum.at(eldest, unit[adult_child], age[adult_child])
+    age[mate] = np.maximum(age[mate], eldest[unit[mate]] + 17)
     elder = role == GRANDPARENT
     age[elder] = age[first[unit[elder]]] + rng.uniform(19, 36, elder.sum())
     female[elder] = rng.random(elder.sum()) < 0.6
@@ -210,7 +212,7 @@ def build(people: int, seed: int, start: int, until: int) -> Folk:
 def _units(rng: np.random.Generator, people: int) -> tuple[np.ndarray, ...]:
     count = people // 2 + 50
     kind = rng.choice(list(_SHARE), count, p=np.array(list(_SHARE.values())) / sum(_SHARE.values()))
-    care, hostels, refuges = institutions(people)
+    care, hostels, _ = institutions(people)
     kind = np.concatenate([np.full(care, CARE), np.full(hostels, HOSTEL), kind])
     n = len(kind)
 
@@ -228,15 +230,15 @@ def _units(rng: np.random.Generator, people: int) -> tuple[np.ndarray, ...]:
             kind == SINGLE,
         ],
         [
-            65 + rng.gamma(2.0, 6.0, n).clip(0, 36),
-            64 + rng.gamma(1.8, 5.0, n).clip(0, 32),
+            65 + rng.gamma(2.2, 6.6, n).clip(0, 36),
+            64 + rng.gamma(1.9, 5.5, n).clip(0, 32),
             rng.uniform(44, 74, n),
             rng.uniform(18.2, 23, n),
             rng.normal(85, 7, n).clip(66, 103),
             rng.uniform(18.5, 62, n),
-            19 + 46 * rng.beta(1.1, 1.3, n),
+            19 + 46 * rng.beta(1.2, 1.1, n),
         ],
-        20 + 44 * rng.beta(1.3, 1.3, n),
+        20 + 44 * rng.beta(1.5, 1.1, n),
     )
     with_kids = np.isin(kind, (FAMILY, STEP, LONE, THREE))
     kids = np.where(with_kids, 1 + rng.binomial(5, np.where(kind == LONE, 0.14, 0.185)), 0)
@@ -294,7 +296,7 @@ def _histories(folk: Folk, rng: np.random.Generator, start: int, until: int) -> 
     free = (kind == SINGLE) & (folk.role == HEAD)
     window = until - start
 
-    _partnerships(folk, rng, start, until, age)
+    _partnerships(folk, rng, until, age)
     _part_ways(folk, rng, start, until, age, free, joined)
     _step_families(folk, rng, start, until, age, free, joined)
     _leave_home(folk, rng, start, until, age, joined)
@@ -331,10 +333,10 @@ def _histories(folk: Folk, rng: np.random.Generator, start: int, until: int) -> 
     folk.death = _deaths(folk, rng, start, until)
     folk.spells.append((np.arange(n), folk.unit, np.maximum(joined, folk.birth), np.full(n, NEVER)))
     _adoptions(folk, rng, start, until, age)
-    _away(folk, rng, start, until, age)
+    _away(folk, rng, start, until)
 
 
-def _partnerships(folk: Folk, rng: np.random.Generator, start: int, until: int, age: np.ndarray) -> None:
+def _partnerships(folk: Folk, rng: np.random.Generator, until: int, age: np.ndarray) -> None:
     """When couples formed and whether they married."""
     lead = np.flatnonzero((folk.partner != NOBODY) & (folk.role == HEAD))
     mate = folk.partner[lead]
@@ -352,7 +354,15 @@ def _partnerships(folk: Folk, rng: np.random.Generator, start: int, until: int, 
     folk.married[lead] = folk.married[mate] = married
 
 
-def _part_ways(folk: Folk, rng, start, until, age, free, joined) -> None:  # type: ignore[no-untyped-def]
+def _part_ways(
+    folk: Folk,
+    rng: np.random.Generator,
+    start: int,
+    until: int,
+    age: np.ndarray,
+    free: np.ndarray,
+    joined: np.ndarray,
+) -> None:
     """Lone parents whose other parent lives elsewhere in the borough, alone; half of them parted within the window."""
     lone = np.flatnonzero((folk.unit_kind[folk.unit] == LONE) & (folk.role == HEAD) & folk.female)
     men = np.flatnonzero(free & ~folk.female)
@@ -392,7 +402,15 @@ def _part_ways(folk: Folk, rng, start, until, age, free, joined) -> None:  # typ
     folk.unit_start[folk.unit[men]] = when
 
 
-def _step_families(folk: Folk, rng, start, until, age, free, joined) -> None:  # type: ignore[no-untyped-def]
+def _step_families(
+    folk: Folk,
+    rng: np.random.Generator,
+    start: int,
+    until: int,
+    age: np.ndarray,
+    free: np.ndarray,
+    joined: np.ndarray,
+) -> None:
     """New partners who joined a parent and children; the other parent may live elsewhere in the borough."""
     mate = np.flatnonzero((folk.unit_kind[folk.unit] == STEP) & (folk.role == PARTNER))
     lead = folk.partner[mate]
@@ -431,13 +449,21 @@ def _step_families(folk: Folk, rng, start, until, age, free, joined) -> None:  #
     joined[who] = at
 
 
-def _leave_home(folk: Folk, rng, start, until, age, joined) -> None:  # type: ignore[no-untyped-def]
+def _leave_home(
+    folk: Folk,
+    rng: np.random.Generator,
+    start: int,
+    until: int,
+    age: np.ndarray,
+    joined: np.ndarray,
+) -> None:
     """Young adults whose parents live in the borough; some left home within the window."""
     kind = folk.unit_kind[folk.unit]
     young = np.flatnonzero(
         (age > 18.5)
         & (age < 29)
         & np.isin(kind, (SINGLE, COUPLE, HMO, STUDENTS))
+        & (folk.role != PARTNER)
         & (folk.mother == NOBODY)
         & (folk.father == NOBODY)
         & (joined == -NEVER)
@@ -511,7 +537,7 @@ def _deaths(folk: Folk, rng: np.random.Generator, start: int, until: int) -> np.
 
 
 def _adoptions(folk: Folk, rng: np.random.Generator, start: int, until: int, age: np.ndarray) -> None:
-    """A few children of couples were adopted within the window and lived with their birth mother, then a carer, before."""
+    """A few children of couples were adopted within the window and lived with their birth mother before."""
     kid = np.flatnonzero(
         (folk.unit_kind[folk.unit] == FAMILY) & (folk.role == CHILD) & (age > 2.2) & (age < 9) & (folk.twin == NOBODY)
     )
@@ -545,7 +571,7 @@ def _adoptions(folk: Folk, rng: np.random.Generator, start: int, until: int, age
     folk.spells.append((kid, folk.unit[birth_mother], folk.birth[kid], since[kid]))
 
 
-def _away(folk: Folk, rng: np.random.Generator, start: int, until: int, age: np.ndarray) -> None:
+def _away(folk: Folk, rng: np.random.Generator, start: int, until: int) -> None:
     """Times away from home: a refuge after a separation, no fixed address, a hostel."""
     units = folk.units()
     refuge = units + np.arange(institutions(folk.count)[2])

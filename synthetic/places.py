@@ -16,19 +16,39 @@ from synthetic.frames import DWELLINGS, PLACES
 TOWN = "Harrowmere"
 AREA = "QH"
 _UNIT = "ABDEFGHJLNPQRSTUWXYZ"  # letters that the second half of a postcode may hold
-_STREETS = (
-    "Tannery Mill Ferry Weir Lock Quarry Orchard Granary Chandler Cooper Weaver Saddler Fuller Thatcher Harrow Mere Heron "
-    "Kestrel Plover Curlew Lapwing Swift Marten Otter Badger Hazel Rowan Alder Willow Aspen Hornbeam Larch Juniper Bramble "
-    "Bracken Heather Gorse Foxglove Primrose Campion Clover Sorrel Tansy Yarrow Beacon Abbey Priory Rectory Chantry Minster "
-    "Station Foundry Kiln Forge Furnace Bobbin Shuttle Loom Spindle Carding Bleach Dyer Wharf Basin Towpath Aqueduct Viaduct "
-    "Signal Gasworks Reservoir Waterloo Corunna Inkerman Balaclava Trafalgar Coronation Jubilee Alexandra Albert Regent Crown "
-    "Market Corn Wool Butter Fish Cattle Moor Fell Dale Beck Tarn Gill Holme Ings Carr Marsh Fen Warren Copse Spinney Coppice "
-    "Paddock Meadow Croft Barn Byre Dovecote Windmill Summit Prospect Belle Vue Union Hope Temperance Mechanics Institute "
-    "Cobden Bright Peel Gladstone Rosebery Lansdowne Cavendish Devonshire Portland Rutland Montague Selborne Wharfe Calder"
-).split()  # fmt: skip
-_KINDS = (
-    "Street Road Lane Avenue Row Close Drive Terrace Grove Way Court Gardens Place View Crescent Rise Walk Mews".split()
+_STREET_NAMES = (
+    "Tannery Mill Ferry Weir Lock Quarry Orchard Granary Chandler Cooper Weaver Saddler Fuller Thatcher Harrow "
+    "Mere Heron Kestrel Plover Curlew Lapwing Swift Marten Otter Badger Hazel Rowan Alder Willow Aspen Hornbeam "
+    "Larch Juniper Bramble Bracken Heather Gorse Foxglove Primrose Campion Clover Sorrel Tansy Yarrow Beacon "
+    "Abbey Priory Rectory Chantry Minster Station Foundry Kiln Forge Furnace Bobbin Shuttle Loom Spindle Carding "
+    "Bleach Dyer Wharf Basin Towpath Aqueduct Viaduct Signal Gasworks Reservoir Waterloo Corunna Inkerman "
+    "Balaclava Trafalgar Coronation Jubilee Alexandra Albert Regent Crown Market Corn Wool Butter Fish Cattle "
+    "Moor Fell Dale Beck Tarn Gill Holme Ings Carr Marsh Fen Warren Copse Spinney Coppice Paddock Meadow Croft "
+    "Barn Byre Dovecote Windmill Summit Prospect Belle Vue Union Hope Temperance Mechanics Institute Cobden "
+    "Bright Peel Gladstone Rosebery Lansdowne Cavendish Devonshire Portland Rutland Montague Selborne Wharfe "
+    "Calder"
 )
+_STREETS = _STREET_NAMES.split()
+_KINDS = [
+    "Street",
+    "Road",
+    "Lane",
+    "Avenue",
+    "Row",
+    "Close",
+    "Drive",
+    "Terrace",
+    "Grove",
+    "Way",
+    "Court",
+    "Gardens",
+    "Place",
+    "View",
+    "Crescent",
+    "Rise",
+    "Walk",
+    "Mews",
+]
 _LEADS = ("", "North ", "South ", "Upper ", "Lower ", "Old ", "New ", "East ", "West ", "Great ", "Little ")
 _HOMES_OF = {
     "institution": (
@@ -114,7 +134,7 @@ def build(rng: np.random.Generator, homes: int, hmos: int, institutions: int, ho
     flat = flats[street]
     number = np.where(flat, place_in_street // 6 + 1, place_in_street + 1)
     house = pl.Series(number).cast(pl.String)
-    special_name = pl.Series([""]).gather(np.zeros(count, dtype=np.int64))
+    special_name = pl.Series([""]).new_from_index(0, count)
     for index, label in enumerate(KINDS[2:], start=2):
         rows = np.flatnonzero(kind == index)
         options = _HOMES_OF[label]

@@ -145,9 +145,15 @@ def _incidents(w: World) -> None:
         minute=minute,
     )
     w.log.add(
-        "incident_victim", victim[known], day[known], code=labels.gather(index[known]), lag=late[known], other=suspect[known],
-        group=group[known], minute=minute[known],
-    )  # fmt: skip
+        "incident_victim",
+        victim[known],
+        day[known],
+        code=labels.gather(index[known]),
+        lag=late[known],
+        other=suspect[known],
+        group=group[known],
+        minute=minute[known],
+    )
     w.mark(
         "drugs",
         f.unit[suspect[index == CATEGORIES.index("drugs")]],
@@ -208,15 +214,29 @@ def _youth(w: World) -> None:
     n = len(row)
     group = w.log.new_groups(n)
     w.log.add(
-        "offence", who[row], day, code=choose(rng, CATEGORIES, (30, 18, 5, 14, 2, 1, 14, 10, 6), n),
-        value=rng.choice([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], n, p=[0.25, 0.35, 0.2, 0.1, 0.07, 0.03]), lag=lag(rng, n, 9.0), group=group,
+        "offence",
+        who[row],
+        day,
+        code=choose(rng, CATEGORIES, (30, 18, 5, 14, 2, 1, 14, 10, 6), n),
+        value=rng.choice([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], n, p=[0.25, 0.35, 0.2, 0.1, 0.07, 0.03]),
+        lag=lag(rng, n, 9.0),
+        group=group,
         minute=_minutes(rng, n),
-    )  # fmt: skip
+    )
     w.mark("offence", who[row], month, f.count)
     served = np.flatnonzero(rng.random(n) < 0.55)
     start = day[served] + rng.integers(14, 120, len(served))
     w.log.add(
-        "yjs_intervention", who[row[served]], start, end=start + rng.integers(60, 330, len(served)),
-        code=choose(rng, ("out_of_court", "referral_order", "youth_rehabilitation_order", "custody"), (0.55, 0.3, 0.12, 0.03), len(served)),
-        lag=lag(rng, len(served), 5.0), group=group[served],
-    )  # fmt: skip
+        "yjs_intervention",
+        who[row[served]],
+        start,
+        end=start + rng.integers(60, 330, len(served)),
+        code=choose(
+            rng,
+            ("out_of_court", "referral_order", "youth_rehabilitation_order", "custody"),
+            (0.55, 0.3, 0.12, 0.03),
+            len(served),
+        ),
+        lag=lag(rng, len(served), 5.0),
+        group=group[served],
+    )

@@ -1,4 +1,4 @@
-"""The truth about the invented borough, written apart: who each record is, who lives with whom, each child's true hazard.
+"""The truth about the invented borough, written apart: who each record is, who lives with whom, true hazards.
 
 No step of the pipeline may read what is written here; evaluation alone does.
 """

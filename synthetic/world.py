@@ -103,8 +103,8 @@ class Log:
             )
         )
 
-    def frame(self, first: date, last: date, gone: np.ndarray) -> pl.DataFrame:
-        """Everything that happened up to `last`, in order of time; ends after it are still open. `gone`: days of death."""
+    def frame(self, last: date, gone: np.ndarray) -> pl.DataFrame:
+        """Everything that happened up to `last` in order of time; ends after it stay open. `gone`: days of death."""
         end = pl.lit(last + timedelta(days=1)).cast(pl.Datetime("us"))
         death = pl.Series(np.where(gone < p.NEVER, (gone + 1) * _DAY, np.iinfo(np.int64).max // 2)).cast(
             pl.Datetime("us")
@@ -215,8 +215,16 @@ def begin(folk: p.Folk, homes: Homes, seed: int, first: date, last: date) -> Wor
     area = homes.town.area[np.maximum(homes.first, 0)]
     by_kind = np.zeros(15)
     by_kind[[p.LONE, p.STEP, p.HMO, p.HOSTEL, p.PENSIONER, p.OLD_COUPLE, p.COUPLE, p.THREE, p.SINGLE]] = (
-        0.3, 0.2, 0.4, 1.2, -0.3, -0.5, -0.25, 0.05, 0.1,
-    )  # fmt: skip
+        0.3,
+        0.2,
+        0.4,
+        1.2,
+        -0.3,
+        -0.5,
+        -0.25,
+        0.05,
+        0.1,
+    )
     fixed = 0.42 * homes.town.deprivation[area] + 0.6 * folk.frailty + by_kind[folk.unit_kind]
     unit_need = np.empty((units, size), dtype=np.float32)
     drift = rng.standard_normal(units) * 0.6

@@ -73,7 +73,7 @@ before.</p>
 from {{ card.months.train.first }} to {{ card.months.train.last }}, calibrated on {{ card.months.calibrate.first }} to
 {{ card.months.calibrate.last }}. Deployed:
 {{ "boosted trees" if card.deployed == "trees" else "logistic regression" }},
-chosen on the calibration months at the team's capacity, the simpler on a tie. More of
+chosen at the team's capacity, out of fold, on the months before the test; the simpler on a tie. More of
 {{ card.outcome.increasing | join(", ") | replace("_", " ") }} never lowers a score.</p>
 <h2>What to know</h2>
 <ul>

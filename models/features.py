@@ -60,8 +60,7 @@ class Feature:
 
 SOCIAL_CARE = ("contact", "child_in_need", "assessment", "section_47", "child_protection_plan", "looked_after")
 POLICE = ("missing_episode", "domestic_abuse", "incident_victim", "incident_suspect", "offence")
-CONCERNS = (*SOCIAL_CARE, "early_help_episode", "exclusion", *POLICE, "yjs_intervention", "homelessness_duty",
-            "hospital_attendance")  # fmt: skip
+CONCERNS = (*SOCIAL_CARE, "early_help_episode", "exclusion", *POLICE, "yjs_intervention", "homelessness_duty")
 MONEY = ("rent_arrears", "council_tax_arrears")
 HOUSEHOLD = ("contact", "child_in_need", "early_help_episode", "domestic_abuse", "incident_victim", "incident_suspect",
              "offence", "missing_episode", "exclusion", "homelessness_duty", "hospital_attendance")  # fmt: skip
@@ -76,9 +75,8 @@ def _counts(kind: str, *windows: int, code: str | None = None, whose: Whose = "o
     stem = ("home_" if whose == "household" else "") + kind + (f"_{code.lower()}" if code else "")
     who = " of others in the household" if whose == "household" else ""
     for months in windows:
-        yield Feature(
-            f"{stem}_{months}m", f"{title}: how many{who} {_window(months)}", "count", (kind,), months, code, whose
-        )
+        told = f"{title}: how many{who} {_window(months)}"
+        yield Feature(f"{stem}_{months}m", told, "count", (kind,), months, code, whose)
 
 
 def _declare() -> Iterator[Feature]:
@@ -97,43 +95,44 @@ def _declare() -> Iterator[Feature]:
         yield from _counts(kind, 12, 24)
     yield from _counts("exclusion", 3, 12, 24)
     yield from _counts("hospital_attendance", 3, 12)
-    yield from _counts("hospital_attendance", 24, code="F00-F99")
+    for code in ("F00-F99", "X60-X84"):  # mental health; self-harm
+        yield from _counts("hospital_attendance", 12, code=code)
     yield from _counts("school_roll", 24)
     yield from _counts("gp_registration", 24)
 
     yield Feature("sessions_excluded_12m", "school sessions lost to suspension or exclusion", "sum", ("exclusion",), 12)
     for months in (6, 12):
-        yield Feature(f"absence_{months}m", f"shares of a term missed, added up {_window(months)}", "sum",
-                      ("attendance",), months)  # fmt: skip
-        yield Feature(f"absence_unauthorised_{months}m", f"the same, unauthorised {_window(months)}", "sum",
-                      ("attendance",), months, "O")  # fmt: skip
+        told = f"shares of a term missed, added up {_window(months)}"
+        yield Feature(f"absence_{months}m", told, "sum", ("attendance",), months)
+        yield Feature(f"absence_unauthorised_{months}m", told + ", unauthorised", "sum", ("attendance",), months, "O")
 
     singly = {kind: (kind,) for kind in ("contact", "exclusion", "missing_episode", "domestic_abuse")}
     for name, kinds in {"social_care": SOCIAL_CARE, "police": POLICE, "concern": CONCERNS, **singly}.items():
         told = f"days since the latest {name.replace('_', ' ')}; empty if none in five years"
         yield Feature(f"days_since_{name}", told, "recency", kinds, 60)
     for months in (3, 12, 24):
-        yield Feature(
-            f"concerns_{months}m", f"events of concern of any kind {_window(months)}", "count", CONCERNS, months
-        )
-        yield Feature(
-            f"concern_kinds_{months}m", f"different kinds of concern {_window(months)}", "kinds", CONCERNS, months
-        )
+        of = f"of concern {_window(months)}"
+        yield Feature(f"concerns_{months}m", f"events {of}", "count", CONCERNS, months)
+        yield Feature(f"concern_kinds_{months}m", f"different kinds of events {of}", "kinds", CONCERNS, months)
 
     for kind in HOUSEHOLD:
         yield from _counts(kind, 12, whose="household")
     yield from _counts("contact", 3, whose="household")
     yield from _counts("domestic_abuse", 3, whose="household")
     yield from _counts("child_in_need", 60, whose="household")
+    yield from _counts("incident_suspect", 12, code="drugs", whose="household")
+    yield from _counts("hospital_attendance", 12, code="F00-F99", whose="household")
     for kind in (*MONEY, "single_person_discount", "housing_benefit_claim"):
         yield from _counts(kind, 12, whose="household")
     for kind in MONEY:
-        yield Feature(f"home_{kind}_highest_12m", f"highest {kind.replace('_', ' ')} in the household, in pounds",
-                      "highest", (kind,), 12, None, "household")  # fmt: skip
-    yield Feature("home_concerns_3m", "events of concern of others in the household in the last 3 months", "count",
-                  CONCERNS, 3, None, "household")  # fmt: skip
-    yield Feature("home_concern_kinds_12m", "different kinds of concern of others in the household", "kinds",
-                  CONCERNS, 12, None, "household")  # fmt: skip
+        for months in (3, 12):
+            told = f"highest {kind.replace('_', ' ')} in the household, in pounds, {_window(months)}"
+            yield Feature(f"home_{kind}_highest_{months}m", told, "highest", (kind,), months, None, "household")
+    of = "of concern of others in the household"
+    yield Feature("home_concerns_3m", f"events {of} {_window(3)}", "count", CONCERNS, 3, None, "household")
+    yield Feature(
+        "home_concern_kinds_12m", f"different kinds {of} {_window(12)}", "kinds", CONCERNS, 12, None, "household"
+    )
 
 
 FEATURES: tuple[Feature, ...] = tuple(_declare())

@@ -17,7 +17,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 
 TREES = {
-    "objective": "binary", "num_leaves": 7, "learning_rate": 0.05, "min_data_in_leaf": 40, "feature_fraction": 0.5,
+    "objective": "binary", "num_leaves": 7, "learning_rate": 0.05, "min_data_in_leaf": 40, "feature_fraction": 0.4,
     "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "max_bin": 63, "num_threads": 1,
     "deterministic": True, "force_row_wise": True, "monotone_constraints_method": "basic", "verbosity": -1,
 }  # fmt: skip

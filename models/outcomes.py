@@ -40,10 +40,17 @@ Band = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
 class Population(Config):
-    """Who is looked at: an age in whole years, both ends included, and not open to a service."""
+    """Who is looked at.
+
+    Attributes:
+        age: in whole years, both ends included.
+        not_open_to: services that no one looked at is open to.
+        left_when_ended: registrations; whoever had some of these and has none open any more has left the area.
+    """
 
     age: tuple[int, int]
     not_open_to: Listed[str]
+    left_when_ended: list[str] = Field(default=[])
 
 
 class Happens(Config):
@@ -149,6 +156,8 @@ def read_outcomes(site: Path, types: Collection[str] = tuple(WORDS)) -> tuple[Ou
     for path in sorted((site / "outcomes").glob("*.outcome.yaml")):
         outcome, document = read(path, Outcome)
         used: list[tuple[tuple[str | int, ...], str]] = [(("happens", "event"), kind) for kind in outcome.happens.event]
+        left = enumerate(outcome.population.left_when_ended)
+        used += [(("population", "left_when_ended", place), kind) for place, kind in left]
         used += [(("increasing", place), kind) for place, kind in enumerate(outcome.increasing)]
         check_types(document, used, types)
         found.append(outcome)
@@ -156,20 +165,26 @@ def read_outcomes(site: Path, types: Collection[str] = tuple(WORDS)) -> tuple[Ou
 
 
 def population(view: View, outcome: Outcome) -> pl.Series:
-    """Who may have the outcome: of the age, alive, known by the day, and not open, now or lately: `person_id`, sorted.
+    """Who may have the outcome: of the age, alive, known and not gone by the day, and not open, now or lately.
 
     Someone counts as open while an involvement of the service or the outcome itself is under way, by what was known.
+
+    Returns:
+        `person_id`, sorted.
     """
     youngest, oldest = outcome.population.age
     since = midnight(shifted(view.day, f"-{outcome.excluded.open_within}"))
     lately = pl.col("end").is_null() | (pl.col("end") >= since)
     services = view.involvements.filter(pl.col("service").is_in(outcome.population.not_open_to) & lately)
     happened = view.events.filter(pl.col("type").is_in(outcome.happens.event) & lately)
+    registered = view.events.filter(pl.col("type").is_in(outcome.population.left_when_ended))
+    left = registered.group_by("person_id").agg(pl.col("end").is_null().any().alias("open")).filter(~pl.col("open"))
     return (
         view.people.lazy()
         .filter(pl.col("age_months").is_between(youngest * 12, oldest * 12 + 11) & ~pl.col("deceased").fill_null(False))
         .select("person_id")
         .join(view.events.select("person_id"), on="person_id", how="semi")
+        .join(left.select("person_id"), on="person_id", how="anti")
         .join(services.select("person_id"), on="person_id", how="anti")
         .join(happened.select("person_id"), on="person_id", how="anti")
         .sort("person_id")

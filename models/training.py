@@ -28,7 +28,7 @@ FOLDS = 5
 CORES = 2  # fits at once
 NEGATIVES = 20  # people without the outcome for each with it, in training
 CALIBRATION_MONTHS = 3
-TEST_MONTHS = 3
+TEST_MONTHS = 5
 CONTACTS = ("concerns_12m",)  # what the simplest rule adds up
 
 
@@ -106,16 +106,16 @@ def train(
     testing = _snapshots(later)
     signs = [sign(feature, outcome.increasing) for feature in FEATURES]
     fits = _fit(training, signs, seed)
-    raw: dict[Kind, dict[str, Floats]] = {
-        kind: {
-            "calibrate": _out_of_fold(models, calibration) + np.log(kept),
-            "test": _out_of_fold(models, testing) + np.log(kept),
-        }
+    raw: dict[Kind, list[Floats]] = {
+        kind: [_out_of_fold(models, rows) + np.log(kept) for rows in (training, calibration, testing)]
         for kind, models in fits.items()
     }
-    chosen = _choice(calibration, {kind: scores["calibrate"] for kind, scores in raw.items()}, outcome, seed)
-    beta = fitting.calibrate(raw[chosen]["calibrate"], calibration.happened)
-    scores: dict[str, Floats] = {"model": raw[chosen]["test"], **{str(kind): at["test"] for kind, at in raw.items()}}
+    stands_for = np.where(training.happened == 1, 1.0, 1 / kept)
+    parts = [(training, stands_for), (calibration, np.ones(len(calibration.happened)))]
+    seen = {kind: np.concatenate(scores[:2]) for kind, scores in raw.items()}
+    chosen, choice = _choice(parts, seen, outcome.capacity.length, seed)
+    beta = fitting.calibrate(raw[chosen][1], calibration.happened)
+    scores: dict[str, Floats] = {"model": raw[chosen][2], **{str(kind): at[2] for kind, at in raw.items()}}
     scores["rule: contacts"] = testing.frame.select(pl.sum_horizontal(CONTACTS)).to_series().to_numpy().astype(float)
     if rule is not None:
         scores[f"rule: {rule.cohort}"] = _needs(later, rule)
@@ -123,8 +123,9 @@ def train(
     taught_people = pl.concat([rows.filter("happened")["person_id"] for _, rows in taught]).n_unique()
     measures["training_people_with_outcome"] = taught_people
     measures["best_single_feature"] = _best_single(testing)
-    measures["model: auc, homes unchanged"] = _unmoved(testing, raw[chosen]["test"], history)
+    measures["model: auc, homes unchanged"] = _unmoved(testing, raw[chosen][2], history)
     about = _card(outcome, split, data_until, seed, kept, chosen, measures, training, beta)
+    about["choice"] = choice
     about["gate"] = [asdict(line) for line in metrics.gate(outcome, measures)]
     return Trained(
         outcome.outcome, chosen, NAMES, tuple(m for m in fits[chosen] if isinstance(m, str)),
@@ -234,23 +235,44 @@ def _out_of_fold(models: Sequence[str | Logistic], rows: Rows) -> Floats:
     return result
 
 
-def _choice(rows: Rows, scores: Mapping[Kind, Floats], outcome: Outcome, seed: int) -> Kind:
-    """Trees only where, at the team's capacity, they are right more often by over a standard error; else simpler."""
+def _choice(
+    parts: Sequence[tuple[Rows, Floats]], scores: Mapping[Kind, Floats], length: int, seed: int
+) -> tuple[Kind, dict[str, float]]:
+    """Trees where, at the team's capacity, they are right more often by over a standard error; else the simpler.
+
+    Judged on training and calibration months, each row by the fits that saw nothing of its household; the test months
+    take no part. Training rows that stand for several are weighted so.
+
+    Args:
+        parts: rows, and how many each stands for.
+        scores: by candidate, in the order of the parts' rows.
+        length: people on the list.
+        seed: of the draws.
+
+    Returns:
+        The choice, and the precision of each with the standard error of the difference.
+    """
     rng = np.random.default_rng(seed)
-    person, month = _numbers(rows.frame, "person_id"), _numbers(rows.frame, "as_of")
+    frame = pl.concat([rows.frame.select("person_id", "as_of") for rows, _ in parts])
+    happened = np.concatenate([rows.happened for rows, _ in parts])
+    stands_for = np.concatenate([weight for _, weight in parts])
+    person, month = _numbers(frame, "person_id"), _numbers(frame, "as_of")
     tie = rng.permutation(len(person))
     ranks = {kind: Ranking(score, month, tie) for kind, score in scores.items()}
     people = int(person.max()) + 1
 
-    def gain(weight: Floats) -> float:
-        taken = {kind: rank.listed(weight, outcome.capacity.length) for kind, rank in ranks.items()}
-        right = {kind: (on * rows.happened).sum() / on.sum() for kind, on in taken.items()}
-        return float(right["trees"] - right["logistic"])
+    def precision(weight: Floats) -> dict[Kind, float]:
+        taken = {kind: rank.listed(weight * stands_for, length) for kind, rank in ranks.items()}
+        return {kind: float((on * happened).sum() / on.sum()) for kind, on in taken.items()}
 
+    whole = precision(np.ones(len(person)))
     draws = [
-        gain(rng.multinomial(people, np.full(people, 1 / people))[person].astype(float)) for _ in range(metrics.DRAWS)
+        precision(rng.multinomial(people, np.full(people, 1 / people))[person].astype(float))
+        for _ in range(metrics.DRAWS // 2)
     ]
-    return "trees" if gain(np.ones(len(person))) > np.std(draws) else "logistic"
+    error = float(np.std([draw["trees"] - draw["logistic"] for draw in draws]))
+    found = {**{str(kind): round(value, 4) for kind, value in whole.items()}, "standard_error": round(error, 4)}
+    return ("trees" if whole["trees"] - whole["logistic"] > error else "logistic"), found
 
 
 def _numbers(frame: pl.DataFrame, column: str) -> Any:

@@ -33,7 +33,7 @@ def outcome() -> Outcome:
 @pytest.fixture(scope="session")
 def lives() -> History:
     """A small world's history."""
-    return world.make(700, seed=3)[0]
+    return world.make(600, seed=3)[0]
 
 
 @pytest.fixture(scope="session")

@@ -20,15 +20,17 @@ DAY = date(2026, 1, 1)
 FILE = SITE / "outcomes" / "escalation.outcome.yaml"
 
 
-def test_the_population_is_of_the_age_alive_known_and_not_open_now_or_lately() -> None:
-    same_age = ("in", "open", "lately", "long-ago", "stranger", "case", "dead")
+def test_the_population_is_of_the_age_alive_known_not_gone_and_not_open_now_or_lately() -> None:
+    same_age = ("in", "open", "lately", "long-ago", "stranger", "case", "dead", "gone", "moved")
     born = [(name, "F", date(2012, 5, 1)) for name in same_age]
     born += [("young", "F", date(2022, 1, 1)), ("old", "F", date(2007, 6, 1))]
     profile = world.people(born).with_columns(deceased=pl.col("person_id") == "dead")
-    known = [
-        world.happened(name, "gp_registration", date(2023, 1, 1)) for name in profile["person_id"] if name != "stranger"
-    ]
+    known = [world.happened(name, "contact", date(2023, 1, 1)) for name in profile["person_id"] if name != "stranger"]
     known.append(world.happened("case", "child_in_need", date(2025, 6, 1), end=datetime(2025, 12, 1)))
+    known += [
+        world.happened(name, "school_roll", date(2024, 1, 1), end=datetime(2025, 7, 1)) for name in ("gone", "moved")
+    ]
+    known += [world.happened("moved", "school_roll", date(2025, 9, 1))]
     spells = pl.DataFrame(
         [("open", datetime(2025, 1, 1), None), ("lately", datetime(2025, 1, 1), datetime(2025, 11, 15)),
          ("long-ago", datetime(2024, 1, 1), datetime(2025, 6, 1)), ("in", datetime(2026, 2, 1), None)],
@@ -36,7 +38,7 @@ def test_the_population_is_of_the_age_alive_known_and_not_open_now_or_lately() -
     ).with_columns(service=pl.lit("childrens_social_care"))  # fmt: skip
     history = world.history(known, profile, world.homes([]))
     history = replace(history, involvements=reader(world.facts(spells, INVOLVEMENT)))
-    assert population(history.at(DAY), read_outcomes(SITE)[0]).to_list() == ["in", "long-ago"]
+    assert population(history.at(DAY), read_outcomes(SITE)[0]).to_list() == ["in", "long-ago", "moved"]
 
 
 def test_a_label_says_whether_and_after_how_many_days() -> None:

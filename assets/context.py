@@ -1,8 +1,8 @@
 """What every asset is given: one council's configuration and data, and which night it is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,10 @@ from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
 from governance.vault import Vault
+from models.outcomes import Outcome, read_outcomes
+from models.rules import Cohort, Indicator, read_cohorts, read_indicators
+from summaries.wording import Wording
+from summaries.wording import load as load_wording
 from warehouse import site as sites
 from warehouse.store import Store
 from warehouse.tables import Table
@@ -34,6 +38,10 @@ class Council:
     organisation: Organisation
     contracts: Mapping[str, Contract]
     agreements: Agreements
+    outcomes: Sequence[Outcome]
+    indicators: Mapping[str, Indicator]
+    cohorts: Sequence[Cohort]
+    wording: Wording
 
     @classmethod
     def open(cls, site: Path | None = None, home: Path | None = None) -> "Council":
@@ -55,12 +63,18 @@ class Council:
             organisation=load_organisation(site),
             contracts=load_contracts(site),
             agreements=load_agreements(site),
+            outcomes=read_outcomes(site),
+            indicators=read_indicators(site),
+            cohorts=read_cohorts(site),
+            wording=load_wording(site),
         )
 
-    def write(self, table: Table, night: date, frame: pl.DataFrame, **more: Any) -> dg.MaterializeResult:
+    def write(
+        self, table: Table, night: date, frame: pl.DataFrame, more: Mapping[str, Any] | None = None
+    ) -> dg.MaterializeResult:
         """Write the night's version of a table and tell Dagster its rows and columns, never its values."""
         rows = self.store.write(table, night, frame)
-        return made(table.name, rows, columns=frame.schema, meanings=table, **more)
+        return made(table.name, rows, columns=frame.schema, meanings=table, more=more)
 
 
 def night_of(context: dg.AssetExecutionContext, council: Council) -> date:
@@ -69,9 +83,9 @@ def night_of(context: dg.AssetExecutionContext, council: Council) -> date:
     return date.fromisoformat(tag) if tag else datetime.now(ZoneInfo(council.organisation.timezone)).date()
 
 
-def midnight(day: date) -> datetime:
-    """The first moment of a day, naive UTC: what a night learns, it knows from then on."""
-    return datetime(day.year, day.month, day.day)
+def learnt(night: date) -> datetime:
+    """When what a night learns became known: the last moment before its day, as deliveries came by then (UTC)."""
+    return datetime(night.year, night.month, night.day) - timedelta(microseconds=1)
 
 
 def made(
@@ -79,10 +93,10 @@ def made(
     rows: int,
     columns: Mapping[str, Any] | None = None,
     meanings: Table | None = None,
-    **more: Any,
+    more: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult:
     """A materialisation with its row count and column schema; `more` are counts or plain words."""
-    metadata: dict[str, Any] = {"dagster/row_count": rows, **more}
+    metadata: dict[str, Any] = {"dagster/row_count": rows, **(more or {})}
     if columns is not None:
         told = {c.name: c.meaning for c in meanings.columns} if meanings else {}
         metadata["dagster/column_schema"] = dg.TableSchema(

@@ -5,6 +5,7 @@ A delivery is one partition of its feed. What a file must be, and what becomes o
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -37,14 +38,14 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
     """The assets of one feed: what landed, what was accepted and what was set aside, with their checks."""
     feed, deliveries = contract.id, partitions(contract.id)
     name = feed.replace("-", "_")
-    about = {
+    about: dict[str, Any] = {
         "group_name": "feeds",
         "partitions_def": deliveries,
         "owners": [f"team:{contract.partner}"],
         "tags": {"contains": "personal_data", "partner": contract.partner},
     }
-    late = contract.interval * 2
-    fresh = dg.FreshnessPolicy.time_window(fail_window=late, warn_window=contract.interval + timedelta(days=1))
+    due = contract.interval
+    fresh = dg.FreshnessPolicy.time_window(fail_window=due * 2, warn_window=due * 1.25)
 
     @dg.asset(
         key=[feed, "landed"],
@@ -60,7 +61,7 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
             files = land(mine[0], council.store, council.vault)
         else:
             files = delivered(feed, context.partition_key, council.store)
-        return made([feed, "landed"], len(files.names), files=len(files.names), bytes=files.bytes)
+        return made([feed, "landed"], len(files.names), more={"bytes": files.bytes})
 
     @dg.multi_asset(
         name=f"check_{name}",
@@ -71,14 +72,14 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
                 deps=[dg.AssetKey([feed, "landed"])],
                 freshness_policy=fresh,
                 skippable=True,
-                **about,  # type: ignore[arg-type]
+                **about,
             ),
             dg.AssetSpec(
                 [feed, "quarantined"],
                 description=f"{contract.name}: rows set aside, each with the rules that it broke.",
                 deps=[dg.AssetKey([feed, "landed"])],
                 skippable=True,
-                **about,  # type: ignore[arg-type]
+                **about,
             ),
         ],
         check_specs=[
@@ -89,13 +90,15 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
     )
     def checked(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
         files = delivered(feed, context.partition_key, council.store)
-        load = check(contract, files, council.store, council.vault, council.ring, datetime.now(UTC).replace(tzinfo=None))
+        load = check(
+            contract, files, council.store, council.vault, council.ring, datetime.now(UTC).replace(tzinfo=None)
+        )
         rejected = load.status != "accepted"
         if not rejected:
-            yield made(accepted(feed).path, load.accepted, gone=load.gone, withdrawn=load.withdrawn)
+            yield made(accepted(feed).path, load.accepted, more={"gone": load.gone, "withdrawn": load.withdrawn})
             yield made([feed, "quarantined"], load.quarantined)
 
-        def verdict(name: str, passed: bool, **told: object) -> dg.AssetCheckResult:
+        def verdict(name: str, passed: bool, **told: Any) -> dg.AssetCheckResult:
             severity = dg.AssetCheckSeverity.WARN if name == CLEAN else dg.AssetCheckSeverity.ERROR
             return dg.AssetCheckResult(
                 asset_key=accepted(feed), check_name=name, passed=passed, severity=severity, metadata=told

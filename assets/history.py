@@ -1,16 +1,27 @@
 """What happened and when Kinfold learnt it: events, involvements, relationships and voice, and the rules over them."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 import polars as pl
 
-from assets.context import Council, midnight, night_of
+from assets.context import Council, learnt, night_of
 from feeds.history import merge
 from feeds.intake import changed_since, current_all
 from models import rules
+from models.views import History
 from warehouse.tables import (
-    COHORT_MEMBER, EVENT, HOUSEHOLD_MEMBER, INDICATOR, INVOLVEMENT, PERSON_LINK, PERSON_PROFILE, RELATIONSHIP, VOICE,
+    COHORT_MEMBER,
+    EVENT,
+    HOUSEHOLD_MEMBER,
+    INDICATOR,
+    INVOLVEMENT,
+    PERSON_LINK,
+    PERSON_PROFILE,
+    RELATIONSHIP,
+    VOICE,
+    Table,
 )  # fmt: skip
 
 GROUP = "history"
@@ -35,7 +46,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 store.read(table, before) if before else None,
                 current_all(store, council.contracts, table, only=changed),
                 changed,
-                midnight(tonight),
+                learnt(tonight),
                 lag,
             )
             yield council.write(table, tonight, frame)
@@ -57,14 +68,26 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 )
 def found_by_rules(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Hold the site's rules against what is known tonight."""
-    store, tonight = council.store, night_of(context, council)
-    events = of_people(store.as_of(EVENT, tonight, tonight), store.scan(PERSON_LINK, tonight))
-    people, members = store.read(PERSON_PROFILE, tonight), store.read(HOUSEHOLD_MEMBER, tonight)
-    ruled = rules.load_rules(council.site)
-    yield council.write(INDICATOR, tonight, rules.indicators(ruled, events, people, members, tonight))
-    yield council.write(COHORT_MEMBER, tonight, rules.cohorts(ruled, events, people, members, tonight))
+    tonight = night_of(context, council)
+    view = known(council, tonight).at(tonight)
+    cohorts = [rules.members(view, cohort) for cohort in council.cohorts]
+    yield council.write(INDICATOR, tonight, rules.indicators(view, council.indicators))
+    yield council.write(COHORT_MEMBER, tonight, pl.concat([COHORT_MEMBER.empty(), *cohorts]))
 
 
-def of_people(told: pl.LazyFrame, links: pl.LazyFrame) -> pl.LazyFrame:
-    """What feeds told of records, as told of golden people: `person_id` added, rows of unlinked records dropped."""
-    return told.join(links.select("record_id", "person_id"), on="record_id", how="inner")
+def known(council: Council, night: date) -> History:
+    """History as it was known on any day, out of a night's version."""
+    store = council.store
+    return History(
+        events=lambda day: store.as_of(EVENT, night, day),
+        involvements=lambda day: store.as_of(INVOLVEMENT, night, day),
+        people=store.read(PERSON_PROFILE, night),
+        members=store.read(HOUSEHOLD_MEMBER, night),
+        links=store.read(PERSON_LINK, night),
+    )
+
+
+def standing(council: Council, table: Table, night: date) -> pl.DataFrame:
+    """What feeds tell tonight, as told of golden people: `person_id` added, rows of unlinked records left out."""
+    links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
+    return council.store.as_of(table, night, night).join(links, on="record_id", how="inner").collect()

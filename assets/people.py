@@ -8,14 +8,27 @@ import polars as pl
 from assets.context import Council, made, night_of
 from feeds.intake import current_all, deliveries_in_force
 from linkage import golden, households, night
-from linkage.model import Model, train
+from linkage.model import Model
+from linkage.training import train
 from warehouse.tables import (
-    DWELLING, HOUSEHOLD, HOUSEHOLD_MEMBER, MATCH_EDGE, PERSON, PERSON_LINEAGE, PERSON_LINK, PERSON_PROFILE, PLACE,
-    RELATIONSHIP, SOURCE_RECORD, Zone,
+    DWELLING,
+    HOUSEHOLD,
+    HOUSEHOLD_MEMBER,
+    MATCH_EDGE,
+    PERSON,
+    PERSON_LINEAGE,
+    PERSON_LINK,
+    PERSON_PROFILE,
+    PLACE,
+    RELATIONSHIP,
+    SOURCE_RECORD,
+    Zone,
 )  # fmt: skip
 
 GROUP = "people"
-MODEL = "model/linkage"  # in the vault: term frequency tables hold names
+MODEL = "model/linkage"  # in the vault: what names are how frequent; the rest lies in FOLDER
+FOLDER = "models/linkage"
+STATE = "linkage_state"
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -25,7 +38,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     def source_record(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
         frame = current_all(council.store, council.contracts, SOURCE_RECORD)
         used = deliveries_in_force(council.store, council.contracts)
-        return council.write(SOURCE_RECORD, night_of(context, council), frame, deliveries=used)
+        return council.write(SOURCE_RECORD, night_of(context, council), frame, {"deliveries": used})
 
     @dg.multi_asset(
         name="reference",
@@ -39,27 +52,25 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     return [source_record, reference, linkage_model, link, person, person_profile, household]
 
 
-@dg.asset(group_name=GROUP, deps=[SOURCE_RECORD.name], description="The frozen model that weighs how alike two records are.")
+@dg.asset(
+    group_name=GROUP, deps=[SOURCE_RECORD.name], description="The frozen model that weighs how alike records are."
+)
 def linkage_model(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
     """Keep the model in force; train one where there is none yet."""
     if not council.store.has(Zone.VAULT, MODEL):
         records = council.store.read(SOURCE_RECORD, night_of(context, council))
-        save_model(council, train(records, seed=1))
-    model = load_model(council)
-    return made("linkage_model", 1, model_id=model.model_id)
-
-
-def save_model(council: Council, model: Model) -> None:
-    """Freeze a model: its term frequencies hold names, so all of it goes to the vault."""
-    settings, frequencies = model.parts()
-    council.store.put(Zone.VAULT, MODEL, {"settings": pl.DataFrame({"json": [settings]}), **frequencies})
+        model = train(records, seed=1, folder=council.home / "tmp")
+        model.save(council.home / FOLDER / model.model_id)
+        in_force = pl.DataFrame({"model_id": [model.model_id]})
+        council.store.put(Zone.VAULT, MODEL, {"in_force": in_force, **model.frequencies})
+    return made("linkage_model", 1, more={"model_id": load_model(council).model_id})
 
 
 def load_model(council: Council) -> Model:
-    """The model in force."""
+    """The linkage model in force."""
     names = council.store.names(Zone.VAULT, MODEL)
     frames = {name: council.store.get(Zone.VAULT, MODEL, name).collect() for name in names}
-    return Model.from_parts(frames.pop("settings").item(), frames)
+    return Model.load(council.home / FOLDER / frames.pop("in_force").item(), frames)
 
 
 @dg.multi_asset(
@@ -78,11 +89,11 @@ def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
             edges=store.read(MATCH_EDGE, before),
             links=store.read(PERSON_LINK, before),
             lineage=store.read(PERSON_LINEAGE, before),
-            records=store.scan(SOURCE_RECORD, before).select("record_id", "row_hash").collect(),
+            state=store.get(Zone.FACTS, f"{STATE}/{before}", "state").collect(),
         )
-    linked = night.link(
-        store.read(SOURCE_RECORD, tonight), previous, load_model(council), tonight, council.ring.key("person")
-    )
+    records, key = store.read(SOURCE_RECORD, tonight), council.ring.key("person")
+    linked = night.link(records, previous, load_model(council), tonight, key, council.home / "tmp")
+    store.put(Zone.FACTS, f"{STATE}/{tonight}", {"state": linked.state})
     yield council.write(MATCH_EDGE, tonight, linked.edges)
     yield council.write(PERSON_LINK, tonight, linked.links)
     yield council.write(PERSON_LINEAGE, tonight, linked.lineage)
@@ -107,7 +118,7 @@ def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]
             if column in SOURCE_RECORD.schema
         }
     )
-    return council.write(PERSON, tonight, frame, **{"dagster/column_lineage": lineage})
+    return council.write(PERSON, tonight, frame, {"dagster/column_lineage": lineage})
 
 
 @dg.asset(group_name=GROUP, deps=[PERSON.name, PLACE.name], description=PERSON_PROFILE.meaning)

@@ -21,6 +21,7 @@ from governance.organisation import COUNCIL, OF_DEPARTMENTS, Organisation, Perio
 from warehouse.site import Config, Document, SiteError, read_config, read_yaml
 from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE
 
+_LIMITED = ("end", "code", "value", "recorded_at", "team", "worker_role")  # what a clause's `fields` may leave out
 FIELDS = frozenset(c.name for t in (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE) for c in t.columns)
 SECTIONS = pl.Schema(
     [
@@ -355,6 +356,35 @@ class Agreements:
 
 def _reach(refused: tuple[Answer, int]) -> int:
     return refused[1]
+
+
+def limited(rows: pl.LazyFrame, sections: pl.DataFrame, category: pl.Expr) -> pl.LazyFrame:
+    """Of what partners told, what the sections share: other rows are left out, fields that no clause names are null.
+
+    Args:
+        rows: with `partner` and `start`; facts about start, end, code, value, team and role may stand beside.
+        sections: of one team, role and reason (`Agreements.sections`).
+        category: the category of a row.
+    """
+    shared = (
+        sections.lazy()
+        .sort("agreement")
+        .unique(["partner", "category"], keep="first", maintain_order=True)
+        .select("partner", pl.col("category").alias("_category"), "since", "fields")
+    )
+    columns = rows.collect_schema().names()
+    named = [c for c in _LIMITED if c in columns]
+    reached = pl.col("since").is_null() | (pl.col("start").dt.date() >= pl.col("since"))
+    return (
+        rows.with_columns(category.alias("_category"))
+        .join(shared, on=["partner", "_category"])
+        .filter(reached)
+        .with_columns(
+            pl.when(pl.col("fields").is_null() | pl.col("fields").list.contains(c)).then(pl.col(c)).alias(c)
+            for c in named
+        )
+        .select(columns)
+    )
 
 
 def subjects(people: pl.DataFrame, involvements: pl.DataFrame, on: date) -> pl.DataFrame:

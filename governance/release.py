@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -26,6 +26,7 @@ from governance.pseudonyms import hashed, joined
 from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
+INDEX = "index.html"
 _UNTIL = re.compile(r"([0-9a-f]{32})(?:_until_(\d{4}-\d{2}-\d{2}))?\.\w+")
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -42,7 +43,7 @@ class Item:
         kind: summary, export, share_back or report.
         team, role, reason: for whom, and why.
         person_id: about whom; None for a file about nobody in particular.
-        content: the file.
+        content: the file, or how to make it from its release id and the day on which it must be gone.
         shared: `partner: category` of everything that it shows. A report about no person may show none.
         withheld: `partner: category` of what it says was not permitted.
         name: tells files about nobody in particular apart; not shown anywhere.
@@ -54,7 +55,7 @@ class Item:
     role: str
     reason: str
     person_id: str | None
-    content: bytes = field(repr=False)
+    content: bytes | Callable[[str, date | None], bytes] = field(repr=False)
     shared: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     name: str = ""
@@ -116,6 +117,17 @@ class Releaser:
         """Let one file out: `release_many` of one."""
         return self.release_many([item], night, now, subjects)
 
+    def index(self, team: str, content: bytes) -> None:
+        """Put a list of the files just let out to a team beside them, in place of the last night's.
+
+        Raises:
+            ReleaseRefused: nothing has been let out to the team, so that there is nothing to list.
+        """
+        folder = self._outbox / team
+        if not _TEAM.fullmatch(team) or not folder.is_dir():
+            raise ReleaseRefused(f"team {team}: no file has been released to it, so there is nothing to list.")
+        _write(folder / INDEX, content)
+
     def sweep(self, on: date) -> int:
         """Remove every file whose day has come, and what killed attempts left; return how many files went."""
         gone = 0
@@ -150,7 +162,8 @@ class Releaser:
                 folders[item.team] = self._folder(item.team)
             until = f"_until_{yes.expires_on}" if yes.expires_on else ""
             path = self._outbox / item.team / f"{release_id}{until}{item.suffix}"
-            _write(path, item.content)
+            content = item.content if isinstance(item.content, bytes) else item.content(release_id, yes.expires_on)
+            _write(path, content)
             for older in folders[item.team].pop(release_id, []):
                 if older != path:
                     older.unlink(missing_ok=True)
@@ -163,7 +176,7 @@ class Releaser:
                     "reason": item.reason,
                     "agreement": ", ".join(yes.agreements) or None,
                     "file": f"{item.team}/{path.name}",
-                    "sha256": hashlib.sha256(item.content).hexdigest(),
+                    "sha256": hashlib.sha256(content).hexdigest(),
                     "shared": list(item.shared),
                     "withheld": list(item.withheld),
                     "released_at": now,

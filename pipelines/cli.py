@@ -35,7 +35,7 @@ class Plain(click.Group):
 def main() -> None:
     """Kinfold: one view of each person and household that a council serves.
 
-    KINFOLD_HOME says where data lives (.kinfold), KINFOLD_SITE which council's folder under sites/ is used (harrowmere).
+    KINFOLD_HOME says where data lives (.kinfold); KINFOLD_SITE which council's folder under sites/ (harrowmere).
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -48,23 +48,24 @@ def demo(people: int, seed: int) -> None:
 
     Run it again for another night: new deliveries with about 1% changed, one feed late and one file bad.
     """
-    from pipelines.demo import run
+    from pipelines.demo import demonstrate
 
-    sys.exit(0 if run(people, seed) else 1)
+    sys.exit(0 if demonstrate(people, seed) else 1)
 
 
 @main.command()
 @click.option("--people", default=30_000, show_default=True, help="How many people live in it.")
 @click.option("--seed", default=1, show_default=True, help="Another seed, another borough.")
-@click.option("--day", type=DAY, default="2026-11-19", show_default=True, help="The day on which the extracts are made.")
+@click.option(
+    "--day", type=DAY, default="2026-11-20", show_default=True, help="The day on which the extracts are made."
+)
 @click.option("--drop", type=click.Path(path_type=Path), help="Where the extracts go [default: the drop folder].")
 @click.option("--truth", type=click.Path(path_type=Path), help="Where the truth goes, apart from the data.")
 def generate(people: int, seed: int, day: datetime, drop: Path | None, truth: Path | None) -> None:
     """Invent a borough and write its partners' extracts, in the layouts and with the mistakes of real ones."""
-    from pipelines.demo import TRUTH
-    from synthetic import invent
+    from pipelines.demo import borough_folder, invent
 
-    written = invent(people, seed, day.date(), drop or sites.home() / "drop", truth or TRUTH)
+    written = invent(people, seed, day.date(), drop or sites.home() / "drop", truth or borough_folder() / "truth")
     for name, rows in sorted(written.items()):
         click.echo(f"{rows:>10,}  {name}")
 
@@ -89,7 +90,7 @@ def ingest(feeds: tuple[str, ...]) -> None:
     def tell(outcome: run.Outcome) -> None:
         click.echo(f"{'accepted' if outcome.succeeded else 'REJECTED'}  {outcome.what}  {outcome.seconds:.1f} s")
 
-    outcomes = run.ingest(build(council), council, run.instance(), found, tell)
+    outcomes = run.ingest(build(council), run.instance(), found, tell)
     sys.exit(0 if all(one.succeeded for one in outcomes) else 1)
 
 

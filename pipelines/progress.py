@@ -22,11 +22,15 @@ class Stage:
     rows: int
 
 
+def silent(_: object) -> None:
+    """Show nothing."""
+
+
 @dataclass
 class Progress:
     """Collects the stages of runs in this process; `show` is told each as it ends."""
 
-    show: Callable[[Stage], None] = lambda stage: None
+    show: Callable[[Stage], None] = silent
     stages: list[Stage] = field(default_factory=list)
     _began: tuple[float, float] = (0.0, 0.0)
     _rows: int = 0
@@ -52,7 +56,7 @@ class Progress:
 progress = Progress()
 
 
-@dg.logger(description="One line a step on the command line, nothing else.")
+@dg.logger
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     """Feeds every event of a run in this process to `progress`."""
 

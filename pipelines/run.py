@@ -7,16 +7,17 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from assets.context import NIGHT, Council
 from assets.feeds import job_name, partitions
 from feeds.deliveries import Found, find_deliveries
-from pipelines.progress import Stage, progress
+from pipelines.progress import Stage, progress, silent
 from warehouse.site import PROJECT
 
-QUIET = {"loggers": {"progress": {}}}
+QUIET: dict[str, Any] = {"loggers": {"progress": {}}}
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,9 @@ def waiting(council: Council, feeds: Iterable[str] | None = None) -> list[Found]
 
 def ingest(
     defs: dg.Definitions,
-    council: Council,
     where: dg.DagsterInstance,
     found: Iterable[Found],
-    tell: Callable[[Outcome], None] = lambda outcome: None,
+    tell: Callable[[Outcome], None] = silent,
 ) -> list[Outcome]:
     """Ingest deliveries, one run each; a bad one fails its own run and no other."""
     outcomes = []
@@ -62,7 +62,7 @@ def night(
     defs: dg.Definitions,
     where: dg.DagsterInstance,
     day: date,
-    show: Callable[[Stage], None] = lambda stage: None,
+    show: Callable[[Stage], None] = silent,
     job: str = "nightly",
 ) -> Outcome:
     """Run the nightly job for one night."""
@@ -70,7 +70,7 @@ def night(
     try:
         return _run(defs, where, job, str(day), tags={NIGHT: day.isoformat()})
     finally:
-        progress.show = lambda stage: None
+        progress.show = silent
 
 
 def _run(

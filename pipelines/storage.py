@@ -35,7 +35,7 @@ class PostgresOrSqliteStorage(_Chosen, DagsterStorage):
     """Runs, events and schedules."""
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> DagsterStorage:
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
         """Dagster's PostgreSQL storage where a URL is set, else its SQLite storage."""
         url = os.environ.get(POSTGRES_URL)
         if not url:
@@ -52,7 +52,7 @@ class ArtifactStorage(_Chosen, LocalArtifactStorage):
     """Dagster's scratch folder."""
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> LocalArtifactStorage:
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
         """A local folder under the state folder."""
         return LocalArtifactStorage(base_dir=str(state()), inst_data=inst_data)
 
@@ -61,6 +61,6 @@ class ComputeLogs(_Chosen, LocalComputeLogManager):
     """What steps print."""
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> LocalComputeLogManager:
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
         """A local folder under the state folder."""
         return LocalComputeLogManager(base_dir=str(state() / "logs"), inst_data=inst_data)

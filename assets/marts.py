@@ -1,0 +1,132 @@
+"""What analysts open: the marts, checked and then published by one pointer swap, the last thing of a night."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from assets import people, summaries
+from assets.context import Council, made, night_of
+from assets.risk import in_force
+from feeds.intake import deliveries_in_force
+from governance.agreements import limited
+from warehouse import marts
+from warehouse.marts import MartTable
+from warehouse.tables import (
+    ACCESS_LOG,
+    ALERT,
+    COHORT_MEMBER,
+    EVENT,
+    FEATURE_SNAPSHOT,
+    HOUSEHOLD,
+    HOUSEHOLD_MEMBER,
+    INDICATOR,
+    INVOLVEMENT,
+    LOAD,
+    LOAD_RULE,
+    PERSON,
+    PERSON_LINEAGE,
+    PERSON_LINK,
+    PERSON_PROFILE,
+    RELEASE,
+    RISK_FLAG,
+    SOURCE_RECORD,
+    TABLES,
+    Column,
+    Table,
+    Zone,
+)  # fmt: skip
+
+GROUP = "marts"
+KEEP = 3  # nights
+ANALYSTS = "analysts"  # the team that queries the marts, and whose agreement limits them
+NAMES = {
+    PERSON_PROFILE: "people",
+    HOUSEHOLD: "households",
+    HOUSEHOLD_MEMBER: "household_members",
+    EVENT: "events",
+    INVOLVEMENT: "involvements",
+    INDICATOR: "indicators",
+    COHORT_MEMBER: "cohort_members",
+    RISK_FLAG: "risk_flags",
+    ALERT: "alerts",
+    PERSON_LINEAGE: "person_lineage",
+    LOAD: "feed_loads",
+    LOAD_RULE: "feed_rules",
+    RELEASE: "releases",
+    ACCESS_LOG: "access_log",
+}
+OF_PEOPLE = Column("person_id", pl.String, "the person whom it is about, by the links of this night")
+CHECK = "marts_are_whole"
+
+
+def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
+    """The assets of this stage."""
+    return [mart, published]
+
+
+def mart_of(council: Council, table: Table, night: date) -> MartTable:
+    """One canonical table as analysts see it: events and involvements by person, without the record's id."""
+    frame = council.store.scan(table, night)
+    if "record_id" not in table.schema:
+        return MartTable.of(table, frame.drop("file", strict=False), NAMES[table])
+    links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
+    linked = frame.join(links, on="record_id").drop("record_id").select("person_id", pl.exclude("person_id"))
+    role = council.organisation.teams[ANALYSTS].roles[0]
+    sections = council.agreements.sections(ANALYSTS, role, council.organisation.teams[ANALYSTS].reason, night)
+    category = pl.col("type") if table is EVENT else pl.lit(INVOLVEMENT.name)
+    permitted = limited(linked, sections, category)
+    return MartTable.of(table, permitted, NAMES[table], more=[OF_PEOPLE], order_by=("person_id", "start", *table.key))
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "mart",
+            group_name=GROUP,
+            deps=[t.name for t in NAMES],
+            description="The night's release: one DuckDB file and the same tables in Parquet, beside the live one.",
+        )
+    ],
+    check_specs=[dg.AssetCheckSpec(CHECK, asset="mart", blocking=True)],
+)
+def mart(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+    """Build tonight's release and look whether it is whole."""
+    tonight, folder = night_of(context, council), council.home / "marts"
+    tables = [mart_of(council, table, tonight) for table in NAMES]
+    used = deliveries_in_force(council.store, council.contracts)
+    rows = marts.build_release(folder, str(tonight), tables, {"night": str(tonight), "deliveries": used})
+    wrong = marts.verify(folder, str(tonight))
+    yield made("mart", sum(rows.values()), more=rows)
+    yield dg.AssetCheckResult(passed=not wrong, check_name=CHECK, asset_key="mart", metadata={"wrong": wrong})
+
+
+@dg.asset(
+    group_name=GROUP,
+    deps=["mart"],
+    description="The pointer to the night that people see; swapped last, or not at all.",
+)
+def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """Publish the night, then drop what is older than the nights kept."""
+    store, tonight = council.store, night_of(context, council)
+    counted = (SOURCE_RECORD, PERSON, HOUSEHOLD, EVENT, INDICATOR, COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG)
+    facts = {
+        "rows": {t.name: store.scan(t, tonight).select(pl.len()).collect().item() for t in counted},
+        "deliveries": deliveries_in_force(store, council.contracts),
+        "summaries": store.scan(RELEASE, tonight).filter(kind="summary").select(pl.len()).collect().item(),
+        "risk": {outcome: gate for outcome, (_, gate) in in_force(council).items()},
+    }
+    marts.publish(council.home / "marts", str(tonight))
+    store.publish(tonight, facts)
+    store.prune(KEEP)
+    marts.prune(council.home / "marts", KEEP)
+    _prune_state(council)
+    return made("published", len(TABLES), more={"night": str(tonight)})
+
+
+def _prune_state(council: Council) -> None:
+    """Drop what linkage and summaries kept of nights that are no longer kept."""
+    for state in (people.STATE, summaries.SHOWN):
+        for night in council.store.folders(Zone.FACTS, state)[:-KEEP]:
+            council.store.remove(Zone.FACTS, f"{state}/{night}")

@@ -1,0 +1,79 @@
+"""How good and fresh each feed is: the load ledger as tables, and a report a feed."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+import polars as pl
+
+from assets.context import Council, made, night_of
+from assets.sharing import releaser
+from feeds.intake import loads
+from governance.release import Item
+from summaries import quality
+from warehouse.tables import LOAD, LOAD_RULE, RELEASE
+
+GROUP = "monitoring"
+READERS = "information-governance"  # the team that reads of every feed
+
+
+def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The assets of this stage, reading what became of every delivery."""
+
+    @dg.multi_asset(
+        name="load_ledger",
+        specs=[dg.AssetSpec(t.name, group_name=GROUP, deps=accepted, description=t.meaning) for t in (LOAD, LOAD_RULE)],
+    )
+    def load_ledger(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+        for table, frame in zip((LOAD, LOAD_RULE), loads(council.store, council.contracts), strict=True):
+            yield council.write(table, night_of(context, council), frame)
+
+    return [load_ledger, quality_report]
+
+
+def every(council: Council) -> pl.DataFrame:
+    """How often each feed is due: feed, name, partner, every (days)."""
+    rows = [(c.id, c.name, c.partner, c.interval.days) for c in council.contracts.values()]
+    return pl.DataFrame(
+        rows, schema={"feed": pl.String, "name": pl.String, "partner": pl.String, "every": pl.Int64}, orient="row"
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    deps=[LOAD.name, LOAD_RULE.name],
+    description="For each feed: what came, what was wrong with it in plain words, whether it is late. No values.",
+)
+def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """One page a feed, for those who govern information."""
+    store, tonight = council.store, night_of(context, council)
+    every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
+    team = council.organisation.teams[READERS]
+    gate = releaser(council)
+    pages = [
+        Item(
+            "report",
+            READERS,
+            team.roles[0],
+            team.reason,
+            None,
+            quality.report(
+                every_load,
+                broken,
+                {
+                    "feed": c.id,
+                    "name": c.name,
+                    "partner": c.partner,
+                    "owner": c.owner,
+                    "every": c.interval.days,
+                    "version": c.version,
+                },
+                tonight,
+            ).encode(),
+            name=c.id,
+        )
+        for c in council.contracts.values()
+    ]
+    released = gate.release_many(pages, tonight, datetime.now(UTC).replace(tzinfo=None))
+    store.put(RELEASE.zone, f"released/{tonight}/report", {"released": released})
+    return made("quality_report", released.height)

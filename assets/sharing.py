@@ -1,0 +1,47 @@
+"""What has left and who saw it: the release gate, the ledger of releases and the audit log as tables."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.context import Council, night_of
+from governance.audit import AuditLog
+from governance.release import Releaser
+from warehouse.tables import ACCESS_LOG, RELEASE
+
+GROUP = "sharing"
+
+
+def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
+    """The assets of this stage."""
+    return [release]
+
+
+def audit_log(council: Council) -> AuditLog:
+    """The council's audit log."""
+    return AuditLog(council.home / "ledger" / "audit", council.ring.key("audit"))
+
+
+def releaser(council: Council) -> Releaser:
+    """The one gate through which files leave."""
+    return Releaser(council.home / "outbox", council.agreements, audit_log(council), council.ring)
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(t.name, group_name=GROUP, deps=["case_summary", "quality_report"], description=t.meaning)
+        for t in (RELEASE, ACCESS_LOG)
+    ]
+)
+def release(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+    """Everything released up to tonight, and the audit log as far as it has come; expired files are swept away."""
+    store, tonight = council.store, night_of(context, council)
+    before = store.published_before(tonight)
+    earlier = store.read(RELEASE, before) if before else RELEASE.empty()
+    now = [
+        store.get(RELEASE.zone, f"released/{tonight}/{kind}", "released").collect() for kind in ("summary", "report")
+    ]
+    releaser(council).sweep(tonight)
+    yield council.write(RELEASE, tonight, pl.concat([earlier, *now]))
+    yield council.write(ACCESS_LOG, tonight, audit_log(council).frame())

@@ -1,0 +1,109 @@
+"""Case summaries: one a case that a team has open, through the agreements, into the team's folder of the outbox."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.context import Council, made, night_of
+from assets.history import standing
+from assets.monitoring import every
+from assets.sharing import releaser
+from governance.agreements import subjects
+from governance.release import Item
+from summaries import facts, quality
+from summaries.facts import CaseFacts
+from summaries.render import Renderer
+from warehouse.tables import (
+    EVENT,
+    HOUSEHOLD,
+    HOUSEHOLD_MEMBER,
+    INVOLVEMENT,
+    LOAD,
+    PERSON,
+    PERSON_LINK,
+    RELATIONSHIP,
+    RELEASE,
+    RISK_FLAG,
+    VOICE,
+    Zone,
+)  # fmt: skip
+
+GROUP = "summaries"
+SHOWN = "summary_shown"  # what each summary told, so that the next says what changed
+
+
+def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
+    """The assets of this stage."""
+    return [case_summary]
+
+
+@dg.asset(
+    group_name=GROUP,
+    deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)],
+    tags={"contains": "personal_data"},
+    description="A summary for each open case of each team: facts, from whom, and what was withheld.",
+)
+def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+    """Gather what each team may read, render it, let it out."""
+    store, tonight = council.store, night_of(context, council)
+    before = store.published_before(tonight)
+    people, involvements = store.read(PERSON, tonight), standing(council, INVOLVEMENT, tonight)
+    links = store.scan(PERSON_LINK, tonight).select(pl.col("record_id").alias("other_record_id"), "person_id")
+    related = (
+        standing(council, RELATIONSHIP, tonight)
+        .lazy()
+        .join(links.rename({"person_id": "other_person_id"}), on="other_record_id")
+        .collect()
+    )
+    words, with_cases = council.wording, council.wording.teams
+    sections = pl.concat(
+        council.agreements.sections(name, team.roles[0], team.reason, tonight) for name, team in with_cases.items()
+    )
+    gathered = facts.gather(
+        facts.open_cases(involvements, with_cases, tonight),
+        people,
+        standing(council, EVENT, tonight),
+        involvements,
+        related,
+        store.read(HOUSEHOLD, tonight),
+        store.read(HOUSEHOLD_MEMBER, tonight),
+        standing(council, VOICE, tonight),
+        store.read(RISK_FLAG, tonight),
+        quality.freshness(store.read(LOAD, tonight), every(council), tonight),
+        sections.select(facts.SECTIONS.names()).cast(facts.SECTIONS),
+        tonight,
+        store.get(Zone.FACTS, f"{SHOWN}/{before}", "shown").collect() if before else None,
+        words,
+    )
+    gate, renderer = releaser(council), Renderer(words)
+    cases = list(gathered)
+
+    def page(case: CaseFacts) -> Callable[[str, date | None], bytes]:
+        return lambda release_id, expires: renderer.summary(case, release_id, expires).encode()
+
+    items = (
+        Item(
+            "summary",
+            case.team,
+            with_cases[case.team].roles[0],
+            with_cases[case.team].reason,
+            case.person_id,
+            page(case),
+            tuple(case.shared),
+            tuple(case.withheld),
+        )
+        for case in cases
+    )
+    now, covered = datetime.now(UTC).replace(tzinfo=None), subjects(people, involvements, tonight)
+    released = gate.release_many(items, tonight, now, covered)
+    files = {(row["team"], row["person_id"]): Path(row["file"]).name for row in released.iter_rows(named=True)}
+    for team in released["team"].unique():
+        mine = [{"facts": case, "file": files[team, case.person_id]} for case in cases if case.team == team]
+        gate.index(team, renderer.index(team, mine, tonight).encode())
+    store.put(Zone.FACTS, f"{SHOWN}/{tonight}", {"shown": gathered.shown})
+    store.put(RELEASE.zone, f"released/{tonight}/summary", {"released": released})
+    counts = {row["team"]: row["len"] for row in released.group_by("team").len().iter_rows(named=True)}
+    return made("case_summary", released.height, more=counts)

@@ -23,8 +23,7 @@ RULES: dict[str, tuple[tuple[str, ...], int]] = {
     "National Insurance number": (("ni_number",), MOST),
     "email": (("email",), MOST),
     "telephone": (("phone",), MOST),
-    "birth date and surname": (("born", "surnames"), MOST),
-    "birth date and forename": (("born", "forenames"), MOST),
+    "birth date and a name": (("born", "names"), MOST),
     "birth date and initial": (("born", "initial"), MOST),
     "birth date and postcode": (("born", "postcode"), MOST),
     "place and initial": (("places", "initial"), MOST),
@@ -83,7 +82,8 @@ def blocks(people: pl.DataFrame) -> Blocks:
         "uid", pl.when(pl.col("forename") < pl.col("surname")).then(pl.concat_str("forename", "surname", separator="|"))
         .otherwise(pl.concat_str("surname", "forename", separator="|")).alias("turned"), "year",
     )  # fmt: skip
-    people = people.with_columns(turned["turned"])
+    names = pl.concat_list(pl.col("forenames", "surnames").fill_null([]))
+    people = people.with_columns(turned["turned"], pl.when(names.list.len() > 0).then(names).alias("names"))
     found = []
     for number, (rule, (columns, most)) in enumerate(RULES.items()):
         rows = people.select("uid", *columns).drop_nulls()

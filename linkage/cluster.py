@@ -48,10 +48,10 @@ def refine(
 
     Args:
         component: smallest uid of each record's component.
-        edges: `uid_l`, `uid_r`, `weight`, `never`, weaker ones included.
+        edges: `uid_l`, `uid_r`, `weight`, `never`, `silent`, weaker ones included.
         cut: the mean weight that groups need to join.
         only: for each record, whether its component is to be looked at.
-        score: scores pairs (`uid_l`, `uid_r`), returning them with `weight` and `never`.
+        score: scores pairs (`uid_l`, `uid_r`), returning them with `weight`, `never` and `silent`.
 
     Returns:
         The smallest uid of each record's group; records outside `only` are a group by component.
@@ -72,9 +72,11 @@ def refine(
     )
     pairs = near.join(near, on="home", suffix="_r").filter(pl.col("uid") < pl.col("uid_r"))
     pairs = pairs.select(pl.col("uid").alias("uid_l"), "uid_r").join(inside, on=["uid_l", "uid_r"], how="anti")
-    compared = score(pairs.sort("uid_l", "uid_r")).select("uid_l", "uid_r", "weight", "never")
-    inside = pl.concat([inside.select("uid_l", "uid_r", "weight", "never"), compared])
-    inside = inside.with_columns(pl.col("weight").clip(FLOOR, CEILING))
+    told = ["uid_l", "uid_r", "weight", "never", "silent"]
+    inside = pl.concat([inside.select(told), score(pairs.sort("uid_l", "uid_r")).select(told)])
+    inside = inside.with_columns(
+        pl.col("weight").clip(FLOOR, CEILING), pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never")
+    )
     home = component[members]
     order = np.lexsort((members, home))
     members, home = members[order], home[order]
@@ -85,6 +87,7 @@ def refine(
     rank = np.zeros(len(component), dtype=np.int64)
     left, right = inside["uid_l"].to_numpy(), inside["uid_r"].to_numpy()
     weight, never = inside["weight"].to_numpy(), inside["never"].to_numpy()
+    silent = inside["silent"].to_numpy()
     for many in np.unique(sizes):
         group = starts[sizes == many]
         # a batch holds at most a few million cells
@@ -96,20 +99,23 @@ def refine(
             a, b = place[left[here]], place[right[here]]
             bits = np.full((len(heads), many, many), UNSCORED)
             veto = np.zeros((len(heads), many, many), dtype=bool)
+            many_told = np.ones((len(heads), many, many))
             for x, y in ((a, b), (b, a)):
-                bits[spot, x, y] = weight[here]
+                bits[spot, x, y] = np.where(silent[here], 0.0, weight[here])
                 veto[spot, x, y] = never[here]
-            label = _average(bits, veto, cut)
+                many_told[spot, x, y] = ~silent[here]
+            label = _average(bits, many_told, veto, cut)
             uids = members[batch[:, None] + np.arange(many)[None, :]]
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
 
 
-def _average(bits: np.ndarray, veto: np.ndarray, cut: float) -> np.ndarray:
+def _average(bits: np.ndarray, told: np.ndarray, veto: np.ndarray, cut: float) -> np.ndarray:
     """Join the two groups of highest mean weight, in every component at once, until none reaches the cut.
 
     Args:
         bits: components x records x records, weight of each pair; summed in place.
+        told: the same shape, 1 where the pair says anything and 0 where it is silent; summed in place.
         veto: the same shape, pairs that may not be together.
 
     Returns:
@@ -117,11 +123,10 @@ def _average(bits: np.ndarray, veto: np.ndarray, cut: float) -> np.ndarray:
     """
     many, size, _ = bits.shape
     label = np.tile(np.arange(size), (many, 1))
-    count = np.ones((many, size))
     upper = np.triu(np.ones((size, size), dtype=bool), 1)
     active = np.arange(many)
     while len(active):
-        mean = bits[active] / (count[active][:, :, None] * count[active][:, None, :])
+        mean = bits[active] / np.maximum(told[active], 1.0)
         mean[veto[active] | ~upper] = -np.inf
         gone = label[active] != np.arange(size)
         mean[gone] = -np.inf
@@ -132,9 +137,8 @@ def _average(bits: np.ndarray, veto: np.ndarray, cut: float) -> np.ndarray:
         active, a, b = active[on], a[on], b[on]
         if not len(active):
             break
-        for sums, join in ((bits, np.add), (veto, np.logical_or)):
+        for sums, join in ((bits, np.add), (told, np.add), (veto, np.logical_or)):
             sums[active, a, :] = join(sums[active, a, :], sums[active, b, :])
             sums[active, :, a] = sums[active, a, :]
-        count[active, a] += count[active, b]
         label[active] = np.where(label[active] == b[:, None], a[:, None], label[active])
     return label

@@ -74,7 +74,10 @@ def conform(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _clean(name: str) -> pl.Expr:
-    text = pl.col(name).str.to_uppercase().str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ")
+    plain = (
+        pl.col(name).str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_uppercase().str.replace_all("Ł", "L")
+    )
+    text = plain.str.replace_all(r"['’]", "").str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ")
     return text.str.strip_chars().replace("", None)
 
 

@@ -66,25 +66,32 @@ _DOOR = "(uprn_l = uprn_r or door_l = door_r)"
 _PLACE = "list_has_any(places_l, places_r)"
 _ALIKE = "(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r)"  # noqa: E501
 _TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
+_TURNED = (
+    "(forename_l = surname_r and initial_r = surname_l[1]) or (forename_r = surname_l and initial_l = surname_r[1])"
+)
 _NOWHERE = "(places_l is null or places_r is null)"
 
 COMPARISONS = (
     Comparison(
         "forename",
-        _missing("initial"),
+        _missing("forename"),
         (
             Level("the same", "forename_l = forename_r", 0.80, "forename"),
-            Level("forename and surname turned round", "forename_l = surname_r and surname_l = forename_r", 0.005),
+            Level("forename and surname turned round", _TURNED, 0.01),
             Level("a name also used, or short for it", "list_has_any(forenames_l, forenames_r)", 0.06),
-            Level("alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.9", 0.05),
+            Level("alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.9", 0.06),
             Level("sounds alike", "forename_sound_l = forename_sound_r", 0.01),
-            Level("initial agrees", "(forename_l is null or forename_r is null) and initial_l = initial_r", 0.02),
             Level(
                 "a middle name", "list_has_any(forenames_l, middles_r) or list_has_any(middles_l, forenames_r)", 0.01
             ),
             Level("somewhat alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.78", 0.01),
             Level("different", "", 0.02),
         ),
+    ),
+    Comparison(
+        "initial",
+        f"{_missing('initial')} or (forename_l is not null and forename_r is not null)",
+        (Level("the same", "initial_l = initial_r", 0.96), Level("different", "", 0.04)),
     ),
     Comparison(
         "surname and address",
@@ -165,7 +172,9 @@ def _known(comparison: str) -> pl.Expr:
     return pl.col(f"g{PLACE_OF[comparison]}") >= 0
 
 
-OTHER_FORENAME = _agrees("forename", "different")
+OTHER_FORENAME = _agrees("forename", "different") | _agrees("initial", "different")
+MIDDLE_NAME = _agrees("forename", "a middle name")
+NO_FORENAME = ~_known("forename") & ~_known("initial")
 OTHER_BIRTH = _agrees("birth date", "different", "a generation apart", "a year or less apart", "two parts of three")
 GENERATION = _agrees("birth date", "a generation apart")
 SAME_BIRTH = _agrees("birth date", "the same")
@@ -174,10 +183,16 @@ SAME_ID = pl.any_horizontal(*(_agrees(name, "the same") for name in BRIDGES))
 OTHER_ID = pl.any_horizontal(*(_agrees(name, "different") for name in ("NHS number", "UPN")))
 CONTRADICTS = OTHER_FORENAME & _known("birth date") & ~SAME_BIRTH & ~NEAR_BIRTH
 
-TWINS = OTHER_FORENAME & SAME_BIRTH & ~SAME_ID
-PARENT_AND_CHILD = GENERATION & ~SAME_ID
-TWO_PEOPLE = OTHER_ID & OTHER_BIRTH & ~SAME_ID
-NEVER = TWINS | PARENT_AND_CHILD | TWO_PEOPLE
+TWINS = OTHER_FORENAME & SAME_BIRTH
+SIBLINGS = (OTHER_FORENAME | MIDDLE_NAME) & OTHER_BIRTH
+PARENT_AND_CHILD = GENERATION
+TWO_PEOPLE = OTHER_ID & (OTHER_BIRTH | OTHER_FORENAME | MIDDLE_NAME)
+NEVER = (TWINS | SIBLINGS | PARENT_AND_CHILD | TWO_PEOPLE) & ~SAME_ID
+# Where nothing contradicts, a low weight says only that little could be compared.
+SILENT = ~(
+    OTHER_FORENAME | OTHER_ID | _agrees("birth date", "different", "a year or less apart", "a generation apart")
+    | _agrees("sex", "different")
+)  # fmt: skip
 
 # What comparisons taken one by one overlook: relatives agree in everything but forename and birth date at once.
 GUARD = (
@@ -186,7 +201,8 @@ GUARD = (
     .when(OTHER_FORENAME & NEAR_BIRTH).then(-2.0)
     .when(OTHER_FORENAME).then(-9.0)
     .when(GENERATION).then(-6.0)
-    .when(~_known("forename")).then(-8.0)
+    .when(MIDDLE_NAME & ~SAME_BIRTH).then(-5.0)
+    .when(NO_FORENAME).then(-8.0)
     .otherwise(0.0)
 )  # fmt: skip
 
@@ -342,10 +358,14 @@ def weigh(scored: pl.DataFrame) -> pl.DataFrame:
         scored: as `compare` returns it.
 
     Returns:
-        The same rows with the final `weight`, `bridge` and `never` (may not be one person).
+        The same rows with the final `weight`, `bridge`, `never` (may not be one person) and `silent`
+        (nothing contradicts).
     """
     return scored.with_columns(
-        (pl.col("weight") + GUARD).alias("weight"), (SAME_ID & ~CONTRADICTS).alias("bridge"), NEVER.alias("never")
+        (pl.col("weight") + GUARD).alias("weight"),
+        (SAME_ID & ~CONTRADICTS).alias("bridge"),
+        NEVER.alias("never"),
+        SILENT.alias("silent"),
     ).with_columns(
         pl.when("bridge").then(pl.max_horizontal("weight", pl.lit(BRIDGE))).otherwise("weight").alias("weight"),
         pl.col("never") & ~pl.col("bridge"),

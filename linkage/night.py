@@ -16,10 +16,12 @@ from linkage.blocking import Blocks, blocks
 from linkage.cluster import components, refine
 from linkage.conform import conform
 from linkage.identity import assign, lineage
-from linkage.model import COMPARISONS, FLOOR, NEVER, Model, compare, weigh
+from linkage.model import COMPARISONS, FLOOR, NEVER, SILENT, Model, compare, weigh
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
 
-BRIDGED_LOWER = 8.0  # bits below the floor at which a pair that shares a valid id may still stand, names and date missing
+BRIDGED_LOWER = (
+    8.0  # bits below the floor at which a pair that shares a valid id may still stand, names and date missing
+)
 LEVELS = [f"g{n}" for n in range(len(COMPARISONS))]
 
 
@@ -76,7 +78,13 @@ def link(
         .join(number.rename({"record_id": "record_r", "uid": "uid_r"}), on="record_r", maintain_order="left")
         .with_columns(pl.col("levels").list.get(n).alias(name) for n, name in enumerate(LEVELS))
         .select(
-            "uid_l", "uid_r", "by", "match_probability", pl.col("match_weight").alias("weight"), NEVER.alias("never")
+            "uid_l",
+            "uid_r",
+            "by",
+            "match_probability",
+            pl.col("match_weight").alias("weight"),
+            NEVER.alias("never"),
+            SILENT.alias("silent"),
         )
         .with_columns(pl.col("never") & (pl.col("by") != "bridge"))
     )

@@ -18,7 +18,7 @@ from linkage.model import BRIDGES, COMPARISONS, CONTRADICTS, IDS, Model, Trainin
 DRAWN = 2_000_000  # random pairs for u
 LABELLED = 300_000  # pairs with a shared id for m
 BELIEF = 20.0  # how many pairs the assumed m is worth
-CUT = 4.0  # weight from which pairs are joined
+CUT = 3.0  # weight from which pairs are joined
 FEWEST = 1_000  # records below which nothing can be said of strangers
 
 

@@ -10,7 +10,7 @@ from synthetic.extracts.noise import serial, spoilt
 
 HABITS = Habits(
     typo=0.05,
-    nickname=0.07,
+    nickname=0.082,
     former=0.5,
     wrong_birth=0.045,
     stale=0.37,

@@ -45,7 +45,7 @@ class Habits:
 
     upper: bool = False
     typo: float = 0.055
-    nickname: float = 0.07
+    nickname: float = 0.08
     former: float = 0.5
     reversed: float = 0.012
     wrong_birth: float = 0.048

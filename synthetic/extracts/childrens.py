@@ -31,7 +31,7 @@ SYSTEM = Habits(
 )
 PARENTS = Habits(
     typo=0.07,
-    nickname=0.09,
+    nickname=0.102,
     former=0.5,
     wrong_birth=0.06,
     stale=0.4,
@@ -41,7 +41,7 @@ PARENTS = Habits(
 )
 HUBS = Habits(
     typo=0.06,
-    nickname=0.09,
+    nickname=0.102,
     former=0.35,
     wrong_birth=0.055,
     stale=0.38,

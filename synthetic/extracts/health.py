@@ -11,7 +11,7 @@ from synthetic.extracts.noise import serial, spoilt
 REGISTER = Habits(
     upper=True,
     typo=0.05,
-    nickname=0.06,
+    nickname=0.072,
     former=0.4,
     wrong_birth=0.045,
     stale=0.37,
@@ -23,7 +23,7 @@ REGISTER = Habits(
 DEPARTMENT = Habits(
     upper=True,
     typo=0.06,
-    nickname=0.075,
+    nickname=0.087,
     former=0.35,
     wrong_birth=0.05,
     stale=0.42,

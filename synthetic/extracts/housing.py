@@ -12,7 +12,7 @@ from synthetic.extracts.noise import serial, spoilt
 
 TENANCY = Habits(
     typo=0.06,
-    nickname=0.075,
+    nickname=0.087,
     former=0.5,
     wrong_birth=0.055,
     stale=0.0,
@@ -30,7 +30,7 @@ TENANCY = Habits(
 )
 HOMELESS = Habits(
     typo=0.06,
-    nickname=0.08,
+    nickname=0.092,
     former=0.4,
     wrong_birth=0.05,
     stale=0.5,

@@ -11,7 +11,7 @@ from synthetic.extracts.noise import serial, spoilt
 HABITS = Habits(
     upper=True,
     typo=0.07,
-    nickname=0.09,
+    nickname=0.102,
     former=0.45,
     wrong_birth=0.06,
     stale=0.45,

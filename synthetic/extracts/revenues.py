@@ -11,7 +11,7 @@ from synthetic.extracts.noise import Dice, serial, spoilt
 TAX = Habits(
     upper=True,
     typo=0.055,
-    nickname=0.065,
+    nickname=0.077,
     former=0.5,
     reversed=0.008,
     stale=0.0,
@@ -22,7 +22,7 @@ TAX = Habits(
 BENEFIT = Habits(
     upper=True,
     typo=0.055,
-    nickname=0.065,
+    nickname=0.077,
     former=0.5,
     wrong_birth=0.05,
     stale=0.0,

@@ -10,7 +10,7 @@ from synthetic.extracts.noise import serial, spoilt
 
 HABITS = Habits(
     typo=0.06,
-    nickname=0.08,
+    nickname=0.092,
     former=0.4,
     wrong_birth=0.05,
     stale=0.4,

@@ -392,7 +392,7 @@ def _looked_after(
     is_adopted: np.ndarray,
 ) -> tuple[pl.DataFrame, np.ndarray]:
     f = w.folk
-    taken = is_adopted | (serious & (rng.random(len(who)) < 1 / (1 + np.exp(2.6 - 0.6 * need))))
+    taken = is_adopted | (serious & (rng.random(len(who)) < 1 / (1 + np.exp(2.2 - 0.6 * need))))
     rows = np.flatnonzero(taken)
     begins = start[rows] + np.where(is_adopted[rows], 5, rng.integers(2, 120, len(rows)))
     ends = end[rows]

@@ -89,7 +89,7 @@ def _council_tax(w: World, members: pl.DataFrame) -> None:
     claims = rng.random(len(a)) < 0.9
     before = ~alone & (np.minimum(c, b) - a > 90) & claims
     after = ~alone & (b - np.maximum(d, a) > 60) & (d < b) & claims
-    careless = draw < 0.12  # goes on after another adult came
+    careless = draw < 0.08  # goes on after another adult came
     false = ~alone & ~before & ~after & (b > w.months[0]) & (draw < 0.035)
     wait = rng.integers(0, 60, len(a))
     rows = [

@@ -107,7 +107,7 @@ def build(people: int, seed: int, start: int, until: int) -> Folk:
     # children: the youngest's age and gaps between births; no gap is a twin
     child = role == CHILD
     rank = pos - 1 - has_partner[unit]  # 0 is the youngest
-    gap = np.where(rng.random(count) < 0.035, 0.0, 1.1 + rng.gamma(2.0, 0.9, count))
+    gap = np.where(rng.random(count) < 0.042, 0.0, 1.1 + rng.gamma(2.0, 0.9, count))
     gap[~child | (rank == 0)] = 0.0
     total = np.cumsum(gap)
     base = np.zeros(len(kinds))

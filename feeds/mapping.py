@@ -206,16 +206,21 @@ class _Cleaner:
             value = pl.when(~placeholder).then(value)
         self.made[name] = value
 
-    def name(self, name: str, attribute: Attribute | None, none: tuple[str, ...]) -> pl.Expr | None:
-        """A name, cleaned; words that stand for no name are set aside."""
+    def name(self, attribute: Attribute | None, none: tuple[str, ...]) -> pl.Expr | None:
+        """A name column, cleaned."""
         text = _text(attribute)
         if attribute is None or text is None:
             return None
         clean = self.step(cleaning.name(text))
+        return self.known(attribute.column, clean, none)
+
+    def known(self, column: str, clean: pl.Expr, none: tuple[str, ...]) -> pl.Expr:
+        """A cleaned name; words that stand for no name are set aside, and counted."""
         placeholder = clean.is_in(none)
-        if name == "forename":
+        if none is cleaning.NO_FORENAME:
             placeholder = placeholder | clean.str.starts_with("BABY OF ")
-        self.ask(f"{attribute.column} is no placeholder such as {none[-1] if none else 'BABY'}", placeholder)
+        example = "BABY" if none is cleaning.NO_FORENAME else "UNKNOWN"
+        self.ask(f"{column} is no placeholder such as {example}", placeholder)
         return self.step(pl.when(~placeholder).then(clean))
 
 
@@ -264,11 +269,11 @@ def _cleaned(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataF
 def _names(it: _Cleaner, person: Person) -> pl.Expr:
     """Put the names among the cleaned columns; say which rows are no person: tests, estates, organisations."""
     nobody = pl.lit(False)
-    surname = it.name("surname", person.surname, cleaning.NO_NAME)
-    forename = it.name("forename", person.forename, cleaning.NO_FORENAME)
-    middle = it.name("middle_names", person.middle_names, cleaning.NO_NAME)
+    surname = it.name(person.surname, cleaning.NO_NAME)
+    forename = it.name(person.forename, cleaning.NO_FORENAME)
+    middle = it.name(person.middle_names, cleaning.NO_NAME)
     if person.forenames:
-        both = it.name("forename", person.forenames, cleaning.NO_FORENAME)
+        both = it.name(person.forenames, cleaning.NO_FORENAME)
         assert both is not None
         forename, middle = cleaning.first_word(both), cleaning.later_words(both)
     if person.full_name:
@@ -289,9 +294,8 @@ def _names(it: _Cleaner, person: Person) -> pl.Expr:
             whole = it.rows.select(text.alias("text"))["text"]
             split = cleaning.split_names(whole, person.full_name.order == "surname_first")
             forename, middle, surname = (it.step(pl.lit(split[part])) for part in split.columns)
-            none = surname.is_in(cleaning.NO_NAME)
-            it.ask(f"{column} is no placeholder such as UNKNOWN", none)
-            forename, surname = (pl.when(~none.fill_null(False)).then(part) for part in (forename, surname))
+            surname = it.known(column, surname, cleaning.NO_NAME)
+            forename = it.known(column, forename, cleaning.NO_FORENAME)
         else:
             surname = cleaning.name(text)
     if forename is not None or surname is not None:

@@ -119,6 +119,7 @@ def build(rng: np.random.Generator, homes: int, hmos: int, institutions: int, ho
     codes = _postcodes(rng, area[new], areas)
     lsoa21 = pl.Series([f"E0199{i:04d}" for i in range(1, areas + 1)])
     changed = rng.random(areas) < 0.08
+    changed[rng.integers(areas)] = True  # in a small town too, an area has another code than it had in 2011
     lsoa11 = pl.Series([f"E0199{5000 + i if c else i:04d}" for i, c in enumerate(changed, start=1)])
     places = pl.DataFrame(
         {

@@ -128,6 +128,33 @@ def check() -> None:
 
 
 @main.command()
+@click.argument("what", type=click.Choice(["linkage", "risk"]))
+def retrain(what: str) -> None:
+    """Take the linkage model or the risk models out of force; the next night trains anew."""
+    from assets import people, risk
+    from assets.context import Council
+    from warehouse.tables import Zone
+
+    store = Council.open().store
+    if what == "linkage":
+        store.remove(Zone.VAULT, people.MODEL)
+    else:
+        store.remove(Zone.FACTS, risk.IN_FORCE)
+    click.echo("The next night trains it anew. Until then what was published stands.")
+
+
+@main.command()
+def dictionary() -> None:
+    """Print the data dictionary, made from the tables' definitions."""
+    from models import features
+    from warehouse.dictionary import markdown
+    from warehouse.tables import FEATURE_SNAPSHOT, Column
+
+    declared = [Column(f.name, f.type, f.meaning) for f in features.FEATURES]
+    click.echo(markdown({FEATURE_SNAPSHOT.name: declared}), nl=False)
+
+
+@main.command()
 @click.option("--port", default=3000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 def serve(port: int, host: str) -> None:
@@ -165,3 +192,7 @@ def audit_verify() -> None:
         click.echo(problem)
     click.echo("The audit log is whole." if not problems else f"{len(problems)} problems.")
     sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -176,12 +176,17 @@ def outcome_lines(council: Council, night: date, facts: Mapping[str, Any]) -> li
 
 def linkage_scores(council: Council, night: date) -> dict[str, float]:
     """Precision, recall and F1 of the night's links against the truth, over all pairs."""
-    known = pl.read_parquet(borough_folder() / "truth" / "record.parquet")
+    return scores(council.store.read(PERSON_LINK, night), truth_of_records(council))
+
+
+def truth_of_records(council: Council) -> pl.DataFrame:
+    """Who stands behind each record: record_id, person."""
+    known = pl.read_parquet(borough_folder() / "truth" / "record.parquet").drop_nulls("person")
     ids = pl.concat(
         part.select(record_ids(feed, part["source_key"], council.ring).alias("record_id"), "person")
         for (feed,), part in known.partition_by("feed", as_dict=True).items()
     )
-    return scores(council.store.read(PERSON_LINK, night), ids.unique("record_id", keep="first", maintain_order=True))
+    return ids.unique("record_id", keep="first", maintain_order=True)
 
 
 def _heading(text: str) -> None:

@@ -39,18 +39,23 @@ class Progress:
         """Take note of one event of a run."""
         kind = event.event_type_value
         if kind == "STEP_START":
-            _forget_peak()
-            self._began, self._rows = (time.perf_counter(), time.process_time()), 0
+            self.start()
         elif kind == "ASSET_MATERIALIZATION":
             count = event.materialization.metadata.get("dagster/row_count")
             self._rows += int(count.value) if count else 0  # type: ignore[arg-type]
         elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
-            wall, cpu = self._began
-            stage = Stage(
-                event.step_key or "", time.perf_counter() - wall, time.process_time() - cpu, _peak_mb(), self._rows
-            )
-            self.stages.append(stage)
-            self.show(stage)
+            self.stages.append(self.stop(event.step_key or "", self._rows))
+            self.show(self.stages[-1])
+
+    def start(self) -> None:
+        """A stage begins."""
+        _forget_peak()
+        self._began, self._rows = (time.perf_counter(), time.process_time()), 0
+
+    def stop(self, name: str, rows: int) -> Stage:
+        """The stage that began last, now that it is over."""
+        wall, cpu = self._began
+        return Stage(name, time.perf_counter() - wall, time.process_time() - cpu, _peak_mb(), rows)
 
 
 progress = Progress()

@@ -20,7 +20,7 @@ def something() -> dg.MaterializeResult:
 
 
 def history_of(monkeypatch: pytest.MonkeyPatch, state: Path) -> tuple[str, int]:
-    """Run an asset on the instance that dagster.yaml describes, open it anew, and say where and how many runs it keeps."""
+    """Run an asset on the instance of dagster.yaml, open that anew, and say where and how many runs it keeps."""
     monkeypatch.setenv("DAGSTER_HOME", str(PROJECT))
     monkeypatch.setenv("KINFOLD_STATE", str(state))
     defs = dg.Definitions(assets=[something], jobs=[dg.define_asset_job("make"), run_retention])

@@ -1,0 +1,102 @@
+"""What Dagster is given: a job a feed, the schedule, the sensor, stages as groups; and what the command says."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from assets.context import NIGHT, Council
+from governance.keys import create, key_file
+from pipelines.cli import main
+from pipelines.definitions import build
+from warehouse.site import PROJECT, SiteError
+
+
+@pytest.fixture
+def council(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Council:
+    home = tmp_path / "home"
+    monkeypatch.setenv("KINFOLD_HOME", str(home))
+    monkeypatch.delenv("KINFOLD_KEY", raising=False)
+    create(key_file(home))
+    return Council.open()
+
+
+def test_each_feed_has_a_job_its_assets_and_a_freshness_policy(council: Council) -> None:
+    defs = build(council)
+    graph = defs.resolve_asset_graph()
+    for feed in council.contracts:
+        assert defs.resolve_job_def("ingest_" + feed.replace("-", "_"))
+        spec = graph.get(dg.AssetKey([feed, "accepted"]))
+        assert spec.freshness_policy is not None and spec.group_name == "feeds"
+        assert graph.get(dg.AssetKey([feed, "quarantined"])) and graph.get(dg.AssetKey([feed, "landed"]))
+    groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert groups == {"feeds", "people", "history", "risk", "summaries", "sharing", "marts", "monitoring"}
+
+
+def test_the_night_waits_for_no_feed_and_publishes_last(council: Council) -> None:
+    nightly = build(council).resolve_job_def("nightly")
+    names = [node.name for node in nightly.nodes_in_topological_order]
+    assert names[-1] == "published"
+    assert not any(name.startswith("check_") for name in names)
+
+
+def test_the_schedule_names_the_night_that_it_starts(council: Council) -> None:
+    defs = build(council)
+    schedule = defs.resolve_schedule_def("every_night")
+    at = datetime(2026, 11, 21, 2, tzinfo=UTC)
+    with dg.build_schedule_context(scheduled_execution_time=at) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    assert request.tags[NIGHT] == "2026-11-21" and schedule.execution_timezone == "Europe/London"
+
+
+def test_the_sensor_asks_for_a_run_for_each_delivery_that_has_been_quiet(council: Council) -> None:
+    import os
+    import time
+
+    defs = build(council)
+    sensor = defs.resolve_sensor_def("drop_folder")
+    drop = council.home / "drop" / "police"
+    drop.mkdir(parents=True)
+    for name, age in (
+        ("missing_2026-11-20.csv", 600),
+        ("incidents_2026-11-20.csv", 1),
+        ("missing_2026-11-21.csv.part", 600),
+    ):
+        (drop / name).write_text("x")
+        os.utime(drop / name, (time.time() - age,) * 2)
+    result = sensor()
+    assert isinstance(result, dg.SensorResult)
+    requests = result.run_requests or []
+    assert [p.partition_keys for p in result.dynamic_partitions_requests or []] == [["2026-11-20"]]
+    assert [(r.job_name, r.partition_key) for r in requests] == [("ingest_police_missing", "2026-11-20")]
+
+
+def test_a_mistake_in_a_contract_stops_loading_with_file_line_and_remedy(
+    council: Council, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    site = tmp_path / "sites" / "elsewhere"
+    shutil.copytree(council.site, site)
+    contract = site / "feeds" / "police-missing.odcs.yaml"
+    contract.write_text(contract.read_text().replace("surname: surname", "surnme: surname", 1))
+    monkeypatch.setenv("KINFOLD_SITE", str(site))
+    with pytest.raises(SiteError, match=r"police-missing\.odcs\.yaml:\d+: .*surnme"):
+        Council.open()
+    said = CliRunner().invoke(main, ["check"])
+    assert said.exit_code == 1 and "police-missing.odcs.yaml" in said.output and "Traceback" not in said.output
+
+
+def test_the_data_dictionary_is_as_the_definitions_say() -> None:
+    said = CliRunner().invoke(main, ["dictionary"])
+    assert (PROJECT / "docs" / "data-dictionary.md").read_text(encoding="utf-8") == said.output, (
+        "run `kinfold dictionary > docs/data-dictionary.md`"
+    )
+
+
+def test_every_command_helps() -> None:
+    for command in ("demo", "generate", "ingest", "night", "check", "retrain", "serve", "keys", "audit", "dictionary"):
+        said = CliRunner().invoke(main, [command, "--help"])
+        assert said.exit_code == 0 and len(said.output.splitlines()) > 3

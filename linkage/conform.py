@@ -52,6 +52,7 @@ def conform(records: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
         pl.col("given").str.head(1).alias("initial"),
+        pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
         pl.col("birth_date").dt.strftime("%Y%m%d").alias("born"),
         pl.col("birth_date").dt.year().cast(pl.Int16).alias("year"),
         pl.col("birth_date").dt.month().alias("month"),

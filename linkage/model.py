@@ -94,6 +94,15 @@ COMPARISONS = (
         (Level("the same", "initial_l = initial_r", 0.96), Level("different", "", 0.04)),
     ),
     Comparison(
+        "middle name",
+        _missing("middle_name"),
+        (
+            Level("the same", "middle_name_l = middle_name_r", 0.70),
+            Level("initial agrees", "middle_name_l[1] = middle_name_r[1]", 0.22),
+            Level("different", "", 0.08),
+        ),
+    ),
+    Comparison(
         "surname and address",
         f"(surname_l is null or surname_r is null) and {_NOWHERE}",
         (
@@ -177,6 +186,13 @@ MIDDLE_NAME = _agrees("forename", "a middle name")
 NO_FORENAME = ~_known("forename") & ~_known("initial")
 OTHER_BIRTH = _agrees("birth date", "different", "a generation apart", "a year or less apart", "two parts of three")
 GENERATION = _agrees("birth date", "a generation apart")
+OTHER_SURNAME = _agrees("surname and address", "nothing agrees")
+OTHER_SURNAME_AT_DOOR = _agrees("surname and address", "door, other surname")
+NAMES_ALONE = (
+    ~_known("birth date")
+    & _agrees("forename", "the same")
+    & _agrees("surname and address", "surname, no address", "surname and neighbourhood", "surname, other address")
+)
 SAME_BIRTH = _agrees("birth date", "the same")
 NEAR_BIRTH = _agrees("birth date", "one character apart", "day and month turned round")
 SAME_ID = pl.any_horizontal(*(_agrees(name, "the same") for name in BRIDGES))
@@ -199,10 +215,13 @@ GUARD = (
     pl.when(SAME_ID).then(0.0)
     .when(OTHER_FORENAME & SAME_BIRTH).then(-7.0)
     .when(OTHER_FORENAME & NEAR_BIRTH).then(-2.0)
-    .when(OTHER_FORENAME).then(-9.0)
+    .when(OTHER_FORENAME & _known("birth date")).then(-9.0)
+    .when(OTHER_FORENAME).then(-11.0)
     .when(GENERATION).then(-6.0)
     .when(MIDDLE_NAME & ~SAME_BIRTH).then(-5.0)
     .when(NO_FORENAME).then(-8.0)
+    .when(OTHER_SURNAME & SAME_BIRTH).then(-1.5)
+    .when(OTHER_SURNAME_AT_DOOR & ~_known("birth date")).then(-2.0)
     .otherwise(0.0)
 )  # fmt: skip
 
@@ -214,6 +233,7 @@ class Model:
     Attributes:
         prior: probability that two records drawn at random are one person.
         m, u: a comparison's level probabilities, most alike first, among matches and among strangers.
+        together: bits by which a forename and a surname are found together more often than either frequency says.
         cut: weight from which pairs are joined.
         facts: what it was trained on, counts only.
         frequencies: `forename` and `surname`: frames of name and frequency. They hold names: keep them in the vault.
@@ -222,6 +242,7 @@ class Model:
     prior: float
     m: Mapping[str, tuple[float, ...]]
     u: Mapping[str, tuple[float, ...]]
+    together: float
     cut: float
     facts: Mapping[str, Any] = field(default_factory=dict)
     frequencies: Mapping[str, pl.DataFrame] = field(default_factory=dict)
@@ -239,6 +260,7 @@ class Model:
         return {
             "version": VERSION,
             "prior": self.prior,
+            "together": self.together,
             "cut": self.cut,
             "m": {name: list(values) for name, values in self.m.items()},
             "u": {name: list(values) for name, values in self.u.items()},
@@ -263,7 +285,7 @@ class Model:
         if text["levels"] != {c.name: [level.label for level in c.levels] for c in COMPARISONS}:
             raise TrainingError(f"{path.name} was trained for other comparisons. Train a new linkage model.")
         m, u = ({name: tuple(values) for name, values in text[key].items()} for key in ("m", "u"))
-        model = Model(text["prior"], m, u, text["cut"], text["facts"], dict(frequencies))
+        model = Model(text["prior"], m, u, text["together"], text["cut"], text["facts"], dict(frequencies))
         if model.model_id != text["model_id"]:
             raise TrainingError(f"{path.name} does not fit the name frequencies beside it. Train a new linkage model.")
         return model
@@ -351,7 +373,7 @@ def _levels(weights: pl.Series, model: Model, comparison: Comparison) -> pl.Seri
     return pl.Series(weights.name, level[np.searchsorted((table[1:] + table[:-1]) / 2, weights.to_numpy())])
 
 
-def weigh(scored: pl.DataFrame) -> pl.DataFrame:
+def weigh(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
     """Add what comparisons one by one overlook, and say which pairs a shared valid id joins.
 
     Args:
@@ -362,7 +384,7 @@ def weigh(scored: pl.DataFrame) -> pl.DataFrame:
         (nothing contradicts).
     """
     return scored.with_columns(
-        (pl.col("weight") + GUARD).alias("weight"),
+        (pl.col("weight") + GUARD - pl.when(NAMES_ALONE).then(model.together).otherwise(0.0)).alias("weight"),
         (SAME_ID & ~CONTRADICTS).alias("bridge"),
         NEVER.alias("never"),
         SILENT.alias("silent"),

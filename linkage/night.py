@@ -92,7 +92,9 @@ def link(
     ids = people["record_id"]
     held = now.with_columns(ids.gather(component).alias("component"))
     only, old_group = _touched(held, before)
-    group = refine(component, pairs, model.cut, only, lambda more: weigh(compare(people, more, model, -100.0, folder)))
+    group = refine(
+        component, pairs, model.cut, only, lambda more: weigh(compare(people, more, model, -100.0, folder), model)
+    )
     group = np.where(only, group, old_group)
     state = held.select(
         "record_id",
@@ -132,7 +134,9 @@ def _edges(
             same, left_on="record_r", right_on="record_id", how="semi"
         )
         pairs = blocked.pairs(changed["uid"])
-    scored = weigh(compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder)).filter(pl.col("weight") >= FLOOR)
+    scored = weigh(compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder), model).filter(
+        pl.col("weight") >= FLOOR
+    )
     ids = people["record_id"]
     weight = scored["weight"]
     fresh = scored.select(

@@ -18,7 +18,7 @@ from linkage.model import BRIDGES, COMPARISONS, CONTRADICTS, IDS, Model, Trainin
 DRAWN = 2_000_000  # random pairs for u
 LABELLED = 300_000  # pairs with a shared id for m
 BELIEF = 20.0  # how many pairs the assumed m is worth
-CUT = 3.0  # weight from which pairs are joined
+CUT = 2.0  # weight from which pairs are joined
 FEWEST = 1_000  # records below which nothing can be said of strangers
 
 
@@ -43,6 +43,7 @@ def train(records: pl.DataFrame, seed: int, folder: Path | None = None, drawn: i
         1e-4,
         {c.name: tuple(level.m for level in c.levels) for c in COMPARISONS},
         {c.name: tuple(1 / len(c.levels) for _ in c.levels) for c in COMPARISONS},
+        0.0,
         CUT,
     )
     labelled = _labelled(people, seed)
@@ -84,7 +85,7 @@ def train(records: pl.DataFrame, seed: int, folder: Path | None = None, drawn: i
         "levels_merged": unseen,
         "seed": seed,
     }
-    model = Model(prior, m, u, CUT, facts, frequencies)
+    model = Model(prior, m, u, _together(people), CUT, facts, frequencies)
     return _with_prior(people, model, folder)
 
 
@@ -132,6 +133,18 @@ def _frequency(people: pl.DataFrame, name: str) -> pl.DataFrame:
     return counted.with_columns((pl.col(f"tf_{name}") / known.height).alias(f"tf_{name}"))
 
 
+def _together(people: pl.DataFrame) -> float:
+    """Bits by which full names repeat more than their parts would have it: names run in communities."""
+    told = people.select("forename", "surname", "born").drop_nulls().unique()
+
+    def repeated(*columns: str) -> float:
+        sizes = told.group_by(columns).len()["len"].cast(pl.Float64)
+        return max(float((sizes * (sizes - 1)).sum()), 1.0) / max(told.height * (told.height - 1.0), 1.0)
+
+    both = repeated("forename", "surname")
+    return round(max(0.0, math.log2(both / (repeated("forename") * repeated("surname")))), 3)
+
+
 def _prior_guess(people: pl.DataFrame) -> float:
     """Two records at random are one person as often as two with everything told agree on names and birth date."""
     told = people.select("forename", "surname", "born").drop_nulls()
@@ -142,11 +155,11 @@ def _prior_guess(people: pl.DataFrame) -> float:
 def _with_prior(people: pl.DataFrame, model: Model, folder: Path | None) -> Model:
     """The prior at which the pairs found are expected to hold as many matches as it says there are."""
     scored = compare(people, blocks(people).pairs(), model, -20.0, folder)
-    weights = weigh(scored)["weight"].to_numpy()
+    weights = weigh(scored, model)["weight"].to_numpy()
     odds = math.log2(model.prior / (1 - model.prior))
     every = people.height * (people.height - 1) / 2
     prior = model.prior
     for _ in range(20):
         shifted = np.clip(weights - odds + math.log2(prior / (1 - prior)), -50, 50)
         prior = float((1 / (1 + 2.0**-shifted)).sum() / every)
-    return Model(float(f"{prior:.6g}"), model.m, model.u, model.cut, model.facts, model.frequencies)
+    return Model(float(f"{prior:.6g}"), model.m, model.u, model.together, model.cut, model.facts, model.frequencies)

@@ -76,9 +76,10 @@ def mapped(
         of the ledger's rule counts, severity `warn`.
     """
     people, nobody, counts = _people(contract, accepted)
+    ids = _Ids(contract, ring)
     frames: dict[str, pl.DataFrame] = {}
     if any(t.person for t in contract.tables) and contract.keys_of == contract.id:
-        frames["source_record"] = _source_records(contract, delivery, people, ring)
+        frames["source_record"] = _source_records(contract, delivery, people, ids)
     told: dict[type, list[pl.DataFrame]] = {}
     for table in (t for t in contract.tables if t.yields):
         rows = accepted[table.name].with_columns(_key(_owner(table)).alias("_key"))
@@ -92,7 +93,6 @@ def mapped(
         Relationship: (RELATIONSHIP, _relationships),
         Voice: (VOICE, _voices),
     }
-    ids = _Ids(contract, ring)
     for kind, (canonical, make) in makers.items():
         if kind in told:
             rows = pl.concat(told[kind])
@@ -399,7 +399,7 @@ def _earlier_names(rows: pl.DataFrame, one: pl.DataFrame) -> pl.DataFrame:
 
 
 def _source_records(
-    contract: Contract, delivery: str, people: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame], ring: KeyRing
+    contract: Contract, delivery: str, people: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame], ids: _Ids
 ) -> pl.DataFrame:
     one, names, addresses = people
     missing = [pl.lit(None, pl.String).alias(n) for n in TEXTS if n not in one.columns]
@@ -425,8 +425,8 @@ def _source_records(
             pl.col("other_addresses").fill_null(pl.lit([], pl.List(ADDRESS))),
             pl.lit(contract.id).alias("feed"),
             pl.lit(delivery).alias("delivery"),
-            record_ids(contract.id, one["key"], ring).alias("record_id"),
         )
+        .pipe(ids.records, "key", "record_id")
         .rename({"key": "source_key"})
     )
     read = [n for n in SOURCE_RECORD.schema if n not in ("record_id", "feed", "source_key", "row_hash", "delivery")]
@@ -462,12 +462,16 @@ class _Ids:
 
     def __init__(self, contract: Contract, ring: KeyRing) -> None:
         self.contract, self.ring = contract, ring
+        self.known = pl.DataFrame(schema={"key": pl.String, "id": pl.String})
 
     def records(self, rows: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
         """The rows with the `record_id` of a source key; each distinct key is hashed once."""
-        keys = rows[column].unique()
-        ids = pl.DataFrame({column: keys, name: record_ids(self.contract.keys_of, keys, self.ring)})
-        return rows.join(ids, on=column, how="left", maintain_order="left")
+        fresh = rows.select(pl.col(column).alias("key")).unique().join(self.known, on="key", how="anti")
+        made = fresh.with_columns(record_ids(self.contract.keys_of, fresh["key"], self.ring).alias("id"))
+        self.known = pl.concat([self.known, made])
+        return rows.join(
+            self.known.select(pl.col("key").alias(column), pl.col("id").alias(name)), on=column, how="left"
+        )
 
     def told(self, rows: pl.DataFrame, name: str, purpose: str, parts: list[str]) -> pl.DataFrame:
         """The rows with an id made of feed and parts; rows wholly alike are one, others that share it are numbered."""

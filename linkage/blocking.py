@@ -14,7 +14,6 @@ import polars as pl
 log = logging.getLogger(__name__)
 
 MOST = 60  # records under one key; beyond it the key finds nothing but floods
-RARE = 12  # ... for keys of names alone, which find something only where the names are rare
 
 RULES: dict[str, tuple[tuple[str, ...], int]] = {
     "NHS number": (("nhs_number",), MOST),
@@ -27,14 +26,11 @@ RULES: dict[str, tuple[tuple[str, ...], int]] = {
     "birth date and initial": (("born", "initial"), MOST),
     "birth date and postcode": (("born", "postcode"), MOST),
     "place and initial": (("places", "initial"), MOST),
-    "place and forename": (("places", "forenames"), MOST),
-    "postcode and initial": (("postcode", "initial"), MOST),
-    "postcode, surname and year": (("postcode", "surname", "year"), MOST),
+    "postcode and forename": (("postcode", "forename"), MOST),
     "names and sector": (("forenames", "surnames", "sector"), MOST),
     "initial, surname and year": (("initial", "surname", "year"), MOST),
     "sounds and year": (("forename_sound", "surname_sound", "year"), MOST),
-    "names turned round": (("turned",), MOST),
-    "rare names": (("forename", "surname"), RARE),
+    "names, either way round": (("turned",), MOST),
 }
 
 

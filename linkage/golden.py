@@ -60,9 +60,10 @@ def people(
     Returns:
         `person` rows.
     """
-    rows = records.join(links.select("record_id", "person_id"), on="record_id").with_columns(
-        place_key("uprn", "address", "postcode").alias("place")
-    )
+    ids = links["person_id"].unique().sort()
+    number = pl.DataFrame({"person_id": ids}).with_row_index("number")  # grouping by numbers is twice as fast
+    numbered = links.join(number, on="person_id").select("record_id", pl.col("number").alias("person_id"))
+    rows = records.join(numbered, on="record_id").with_columns(place_key("uprn", "address", "postcode").alias("place"))
     days = (pl.lit(night) - pl.col("seen_on")).dt.total_days().clip(0).fill_null(730)
     rows = rows.with_columns(days.alias("days"))
     chosen = rows.group_by("person_id").agg(
@@ -97,6 +98,7 @@ def people(
     disagreements = disagreed.agg(pl.struct("attribute", "value", "feeds").alias("disagreements"))
     whole = chosen.join(provenance, on="person_id", how="left").join(disagreements, on="person_id", how="left")
     whole = whole.with_columns(
+        ids.gather(whole["person_id"]).alias("person_id"),
         pl.col("provenance").fill_null(pl.lit([], pl.List(SOURCE_OF))),
         pl.col("disagreements").fill_null(pl.lit([], pl.List(RUNNER_UP))),
     )

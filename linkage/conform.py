@@ -145,7 +145,7 @@ def place_key(uprn: str, address: str, postcode: str) -> pl.Expr:
 def _doorway(address: str) -> pl.Expr:
     """What tells a door from its neighbours under one postcode: its numbers, else its first two words."""
     text = pl.col(address).str.replace(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}\s*$", "")
-    numbers = text.str.extract_all(r"\b[0-9]+[A-Z]?\b").list.join("/")
+    numbers = text.str.extract_all(r"\b[0-9]+[A-Z]?\b").list.sort().list.join("/")
     words = text.str.extract(r"^\W*(\w+\W+\w+|\w+)").str.replace_all(r"\W+", " ")
     return pl.when(numbers != "").then(numbers).otherwise(words)
 

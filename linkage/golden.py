@@ -29,7 +29,7 @@ ATTRIBUTES: dict[str, tuple[str, float | None]] = {
     "la_child_id": ("person.la_child_id", None),
     "email": ("contact", 365.0),
     "phone": ("contact", 365.0),
-    "place": ("address", 365.0),
+    "place": ("address", 5 * 365.0),
 }
 BANDS = [
     (5, "0-4"),

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
-import numpy as np
 import polars as pl
 
-from linkage.cluster import components
 from linkage.conform import place_key
 from linkage.identity import assign
 from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER
@@ -34,9 +32,9 @@ def households(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Group the living by the dwelling of their golden address.
 
-    In a home they are one household. In a house of many tenants, an institution or a hostel, only those whom a feed's
-    own household key or a relationship joins are; all others are households of one there. Someone of no known address
-    joins those with whom a feed's household key places them.
+    A house of many tenants, an institution or a hostel is told apart by its kind: people there live at one address, not
+    as one family. Someone of no known address is placed with those whose household key, in any feed, they share;
+    failing that, with their nearest kin.
 
     Args:
         people, records, links, relationships, dwelling, place: rows of the canonical tables.
@@ -47,10 +45,10 @@ def households(
     Returns:
         `household` and `household_member` rows.
     """
-    located = _located(people, records, links, dwelling)
+    located = _located(people, records, links, relationships, dwelling)
     if located.is_empty():
         return HOUSEHOLD.empty(), HOUSEHOLD_MEMBER.empty()
-    grouped = _grouped(located, records, links, relationships)
+    grouped = located.with_columns(pl.col("home").alias("group"))
     before, founded = pl.DataFrame(schema={"member": pl.String, "id": pl.String}), None
     if previous is not None:
         before = previous[1].select(pl.col("person_id").alias("member"), pl.col("household_id").alias("id"))
@@ -67,7 +65,13 @@ def households(
     return _households(grouped, member, people, place, night), member
 
 
-def _located(people: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, dwelling: pl.DataFrame) -> pl.DataFrame:
+def _located(
+    people: pl.DataFrame,
+    records: pl.DataFrame,
+    links: pl.DataFrame,
+    relationships: pl.DataFrame,
+    dwelling: pl.DataFrame,
+) -> pl.DataFrame:
     """`person_id`, `home` (what stands for the dwelling), `postcode`, `kind`: of the living whose address is known."""
     known = dwelling.select(
         "uprn", pl.col("postcode").alias("dwelling_postcode"), "kind",
@@ -80,67 +84,37 @@ def _located(people: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, d
     known_uprn = pl.when(pl.col("uprn").is_in(known["uprn"].implode())).then("uprn")
     rows = rows.with_columns(pl.coalesce(known_uprn, "uprn_by_door", "uprn").alias("uprn"))
     rows = rows.with_columns(pl.coalesce("uprn", "door").alias("home"))
-    keyed = (
-        records.filter(pl.col("household_key").is_not_null())
-        .select("record_id", "feed", "household_key")
-        .join(links.select("record_id", "person_id"), on="record_id")
-        .join(rows.select("person_id", "uprn", "postcode", "home"), on="person_id")
+    placed = rows.filter(pl.col("home").is_not_null()).select("person_id", "uprn", "postcode", "home")
+    owner = links.select("record_id", "person_id")
+    keyed = records.filter(pl.col("household_key").is_not_null()).select("record_id", "feed", "household_key")
+    keyed = keyed.join(owner, on="record_id")
+    # a key that a whole hostel shares says nothing of who lives with whom
+    keyed = keyed.filter(pl.col("person_id").n_unique().over("feed", "household_key") <= CROWD)
+    by_key = keyed.join(keyed, on=["feed", "household_key"], suffix="_with").select("person_id", "person_id_with")
+    kin = relationships.filter(pl.col("kind").str.to_lowercase().is_in(KIN) & pl.col("end").is_null())
+    kin = kin.join(owner, on="record_id").join(
+        owner.rename({"record_id": "other_record_id"}), on="other_record_id", suffix="_with"
     )
-    homes = keyed.filter(pl.col("home").is_not_null())
-    common = homes.group_by("feed", "household_key", "uprn", "postcode", "home").len("n")
-    common = common.sort("n", "home", descending=[True, False]).unique(["feed", "household_key"], keep="first")
-    placed = (
-        keyed.filter(pl.col("home").is_null())
-        .select("person_id", "feed", "household_key")
-        .join(common, on=["feed", "household_key"])
-        .sort("n", "home", descending=[True, False])
-        .unique("person_id", keep="first", maintain_order=True)
-        .select("person_id", "uprn", "postcode", "home")
+    both = pl.concat(
+        [kin.select("person_id", "person_id_with"), kin.select(person_id="person_id_with", person_id_with="person_id")]
     )
-    rows = pl.concat(
-        [rows.filter(pl.col("home").is_not_null()).select("person_id", "uprn", "postcode", "home"), placed]
-    )
+    for company in (by_key, both):
+        homeless = rows.join(placed, on="person_id", how="anti").select("person_id")
+        found = homeless.join(company, on="person_id").join(
+            placed.rename({"person_id": "person_id_with"}), on="person_id_with"
+        )
+        found = found.group_by("person_id", "home").agg(
+            pl.len().alias("n"), pl.col("uprn").min(), pl.col("postcode").min()
+        )
+        found = found.sort("n", "home", descending=[True, False]).unique("person_id", keep="first", maintain_order=True)
+        placed = pl.concat([placed, found.select("person_id", "uprn", "postcode", "home")])
+    rows = placed
     rows = rows.join(known.select("uprn", "kind", "dwelling_postcode"), on="uprn", how="left")
     rows = rows.with_columns(pl.coalesce("dwelling_postcode", "postcode").alias("postcode"))
     crowd = pl.len().over("home") > CROWD
     kind = pl.when(pl.col("kind").is_null()).then(pl.lit("unknown")).otherwise("kind")
     kind = pl.when(kind.is_in(["home", "unknown"]) & crowd).then(pl.lit("hmo")).otherwise(kind)
     return rows.select("person_id", "home", "postcode", kind.alias("kind")).sort("person_id")
-
-
-def _grouped(
-    located: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, relationships: pl.DataFrame
-) -> pl.DataFrame:
-    """The same rows with `group`: the place of one member of each household."""
-    rows = located.with_row_index("uid").with_columns(pl.col("uid").cast(pl.Int64))
-    whole = rows.filter(pl.col("kind").is_in(["home", "unknown"]))
-    shared = rows.filter(~pl.col("kind").is_in(["home", "unknown"]))
-    number = shared.select("person_id", "uid", "home")
-    linked = links.select("record_id", "person_id").join(number, on="person_id")
-    keyed = linked.join(
-        records.filter(pl.col("household_key").is_not_null()).select("record_id", "feed", "household_key"),
-        on="record_id",
-    )
-    # a key that a whole hostel shares says no more than the address does
-    keyed = keyed.filter(pl.col("uid").n_unique().over("feed", "household_key") <= CROWD)
-    by_key = keyed.select("uid", pl.col("uid").min().over("feed", "household_key", "home").alias("uid_r"))
-    kin = relationships.filter(pl.col("kind").str.to_lowercase().is_in(KIN) & pl.col("end").is_null())
-    by_kin = (
-        kin.select("record_id", "other_record_id")
-        .join(linked.select("record_id", "uid", "home"), on="record_id")
-        .join(
-            linked.select(pl.col("record_id").alias("other_record_id"), "uid", "home"),
-            on="other_record_id",
-            suffix="_r",
-        )
-        .filter(pl.col("home") == pl.col("home_r"))
-        .select("uid", "uid_r")
-    )
-    one = whole.select("uid", pl.col("uid").min().over("home").alias("uid_r"))
-    edges = pl.concat([one, by_key, by_kin]).select(
-        pl.col("uid").alias("uid_l"), "uid_r", pl.lit(1.0).alias("weight"), pl.lit(False).alias("never")
-    )
-    return rows.with_columns(pl.Series("group", components(rows.height, edges, 0.0).astype(np.int64)))
 
 
 def _members(grouped: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, night: date) -> pl.DataFrame:

@@ -51,9 +51,10 @@ def test_people_of_one_home_are_one_household() -> None:
     assert together(member) == {frozenset("ab"), frozenset("c")}
 
 
-def test_tenants_of_a_shared_house_are_households_of_their_own_unless_a_feed_joins_them() -> None:
-    household, member = live([("a", "1", "k"), ("b", "1", "k"), ("c", "1", None)], {"1": "hmo"})
+def test_a_house_of_many_tenants_is_told_apart_and_nobody_there_lives_alone() -> None:
+    household, member = live([("a", "1", "k"), ("b", "1", None), ("c", "2", None)], {"1": "hmo", "2": "hmo"})
     assert together(member) == {frozenset("ab"), frozenset("c")}
+    assert set(household["kind"]) == {"hmo"}
     assert set(household["lives_alone"]) == {"none"}
 
 

@@ -17,11 +17,13 @@ import polars as pl
 from models.views import View, midnight, shifted
 from warehouse.tables import FEATURE_SNAPSHOT
 
-How = Literal["count", "sum", "highest", "recency", "kinds", "age", "deprivation", "people", "children"]
+How = Literal["count", "sum", "latest", "highest", "recency", "kinds", "age", "deprivation", "people", "children"]
 Whose = Literal["own", "household"]
 
+# No window is longer than two years: a longer one would hold more of the recent past than of the early past, which the
+# first deliveries cut off, and a model would take that for a difference between then and now.
 LARGEST_HOME = 12  # more people than this at one address are not taken for one household
-NEVER = 9_999  # days since something that never happened, where a model needs a number
+NEVER = 999  # days since what is not in the window, where a model needs a number
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Feature:
     Attributes:
         name: its column.
         meaning: in words.
-        how: count of events; sum or highest of their values; recency, days since the latest; kinds, how many
-            different types; or a fact of the person or household.
+        how: count of events; sum or highest of their values; latest, the sum of the values of those that began last
+            (a term's absences); recency, days since the latest; kinds, how many different types; or a fact of the
+            person or household.
         events: the types of events it reads.
         months: how far it looks back; 0 for a fact.
         code: only events with this code.
@@ -55,7 +58,7 @@ class Feature:
     @property
     def type(self) -> pl.DataType:
         """Its column's polars type: whole numbers, but for values and shares."""
-        return pl.Float32() if self.how in ("sum", "highest") else pl.Int32()
+        return pl.Float32() if self.how in ("sum", "latest", "highest") else pl.Int32()
 
 
 SOCIAL_CARE = ("contact", "child_in_need", "assessment", "section_47", "child_protection_plan", "looked_after")
@@ -87,8 +90,8 @@ def _declare() -> Iterator[Feature]:
 
     yield from _counts("contact", 3, 12, 24)
     for kind in SOCIAL_CARE[1:]:
-        yield from _counts(kind, 24, 60)
-    yield from _counts("early_help_episode", 12, 60)
+        yield from _counts(kind, 12, 24)
+    yield from _counts("early_help_episode", 12, 24)
     for kind in ("missing_episode", "domestic_abuse", "incident_victim", "incident_suspect"):
         yield from _counts(kind, 3, 12, 24)
     for kind in ("offence", "yjs_intervention", "homelessness_duty", "free_school_meals"):
@@ -101,15 +104,15 @@ def _declare() -> Iterator[Feature]:
     yield from _counts("gp_registration", 24)
 
     yield Feature("sessions_excluded_12m", "school sessions lost to suspension or exclusion", "sum", ("exclusion",), 12)
-    for months in (6, 12):
-        told = f"shares of a term missed, added up {_window(months)}"
-        yield Feature(f"absence_{months}m", told, "sum", ("attendance",), months)
-        yield Feature(f"absence_unauthorised_{months}m", told + ", unauthorised", "sum", ("attendance",), months, "O")
+    for name, only, which in (("absence", None, ""), ("absence_unauthorised", "O", ", unauthorised")):
+        of = f"share of sessions missed{which}"
+        yield Feature(f"{name}_latest_term", f"{of}, in the latest term known", "latest", ("attendance",), 12, only)
+        yield Feature(f"{name}_12m", f"{of}, added up over terms {_window(12)}", "sum", ("attendance",), 12, only)
 
     singly = {kind: (kind,) for kind in ("contact", "exclusion", "missing_episode", "domestic_abuse")}
     for name, kinds in {"social_care": SOCIAL_CARE, "police": POLICE, "concern": CONCERNS, **singly}.items():
-        told = f"days since the latest {name.replace('_', ' ')}; empty if none in five years"
-        yield Feature(f"days_since_{name}", told, "recency", kinds, 60)
+        told = f"days since the latest {name.replace('_', ' ')}; empty if none in two years"
+        yield Feature(f"days_since_{name}", told, "recency", kinds, 24)
     for months in (3, 12, 24):
         of = f"of concern {_window(months)}"
         yield Feature(f"concerns_{months}m", f"events {of}", "count", CONCERNS, months)
@@ -119,7 +122,7 @@ def _declare() -> Iterator[Feature]:
         yield from _counts(kind, 12, whose="household")
     yield from _counts("contact", 3, whose="household")
     yield from _counts("domestic_abuse", 3, whose="household")
-    yield from _counts("child_in_need", 60, whose="household")
+    yield from _counts("child_in_need", 24, whose="household")
     yield from _counts("incident_suspect", 12, code="drugs", whose="household")
     yield from _counts("hospital_attendance", 12, code="F00-F99", whose="household")
     for kind in (*MONEY, "single_person_discount", "housing_benefit_claim"):
@@ -242,6 +245,8 @@ def _banded(view: View, people: pl.Series) -> pl.DataFrame:
     declared = _declared()
     coded = declared.filter(pl.col("only").is_not_null())["type"].unique().to_list()
     starts = [midnight(shifted(view.day, f"-{months}mo")) for months in WINDOWS]
+    latest = declared.filter(pl.col("how") == "latest")["type"].unique().to_list()
+    newest = pl.col("start") == pl.col("start").max().over("person_id", "type")
     band = pl.sum_horizontal(pl.col("start") < start for start in starts).cast(pl.Int8)
     return (
         view.events.filter(pl.col("type").is_in(declared["type"].unique().to_list()), pl.col("start") >= starts[-1])
@@ -250,9 +255,11 @@ def _banded(view: View, people: pl.Series) -> pl.DataFrame:
             band.alias("band"), "value", "start",
         )
         .join(people.to_frame("person_id").lazy(), on="person_id", how="semi")
+        .with_columns(newest=pl.when(pl.col("type").is_in(latest)).then(newest))
         .group_by("person_id", "type", "code", "band")
         .agg(
-            pl.len().alias("times"), pl.col("value").sum().alias("total"), pl.col("value").max().alias("highest"),
+            pl.len().alias("times"), pl.col("value").sum().round(6).alias("total"),
+            pl.col("value").filter("newest").sum().round(6).alias("newest"), pl.col("value").max().alias("highest"),
             pl.col("start").max().alias("latest"),
         )
         .collect()
@@ -264,6 +271,7 @@ def _long(banded: pl.DataFrame, view: View) -> pl.DataFrame:
     value = (
         pl.when(pl.col("how") == "count").then(pl.col("times"))
         .when(pl.col("how") == "sum").then(pl.col("total"))
+        .when(pl.col("how") == "latest").then(pl.col("newest"))
         .when(pl.col("how") == "highest").then(pl.col("highest"))
         .when(pl.col("how") == "kinds").then(pl.col("kinds"))
         .otherwise(days)
@@ -275,8 +283,8 @@ def _long(banded: pl.DataFrame, view: View) -> pl.DataFrame:
         .sort("person_id", "feature", "type", "code", "band")  # so that sums of values never depend on threads
         .group_by("person_id", "feature", maintain_order=True)
         .agg(
-            pl.col("how").first(), pl.col("times").sum(), pl.col("total").sum(), pl.col("highest").max(),
-            pl.col("latest").max(), pl.col("type").n_unique().alias("kinds"),
+            pl.col("how").first(), pl.col("times").sum(), pl.col("total").sum(), pl.col("newest").sum(),
+            pl.col("highest").max(), pl.col("latest").max(), pl.col("type").n_unique().alias("kinds"),
         )
         .select("person_id", "feature", value.cast(pl.Float64).alias("value"))
         .collect()

@@ -21,7 +21,7 @@ TREES = {
     "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "max_bin": 63, "num_threads": 1,
     "deterministic": True, "force_row_wise": True, "monotone_constraints_method": "basic", "verbosity": -1,
 }  # fmt: skip
-ROUNDS = 250
+ROUNDS = 150
 SMALLEST = 1e-9
 
 

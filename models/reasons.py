@@ -16,14 +16,14 @@ from models.views import View, midnight, shifted
 from models.vocabulary import counted
 
 MOST = 4  # reasons a flag
-SPANS = {12: "12 months", 24: "2 years", 60: "5 years"}
+SPANS = {12: "12 months", 24: "2 years"}
 
 
 def tell(people: pl.Series, contributions: pl.DataFrame, view: View) -> pl.DataFrame:
     """The strongest reasons of some people.
 
     A feature that reads several types of events shares its contribution among those of them that are recorded. What
-    lowers the score is no reason. The shortest of 12 months, 2 and 5 years that holds a row is told.
+    lowers the score is no reason. Twelve months are told where they hold a row, else two years.
 
     Args:
         people: person_id, in the order of the rows of `contributions`.

@@ -50,10 +50,17 @@ def by_hand(feature: Feature, rows: list[dict[str, object]], others: set[str]) -
         and row["known_from"] < midnight(DAY)  # type: ignore[operator]
         and feature.code in (None, row["code"])
     ]
+    whole = [row for row in rows if row["person_id"] in who and row["known_from"] < midnight(DAY)]  # type: ignore[operator]
+    last = [
+        float(row["value"] or 0)  # type: ignore[arg-type]
+        for row in mine
+        if row["start"] == max(r["start"] for r in whole if r["type"] == row["type"] and r["start"] < midnight(DAY))  # type: ignore
+    ]
     values = [float(row["value"]) for row in mine if row["value"] is not None]  # type: ignore[arg-type]
     return {
         "count": len(mine),
         "sum": sum(values),
+        "latest": sum(last),
         "highest": max(values, default=0.0),
         "kinds": len({row["type"] for row in mine}),
         "recency": min([(midnight(DAY) - row["start"]).days for row in mine], default=None),  # type: ignore[operator]

@@ -40,6 +40,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         before = store.published_before(tonight)
         changed = changed_since(store, council.contracts, before)
         lag = {feed: contract.lag for feed, contract in council.contracts.items()}
+        held = set(store.manifest(before)["deliveries"]) if before else set()
         for table in TOLD:
             frame = merge(
                 table,
@@ -48,6 +49,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 changed,
                 learnt(tonight),
                 lag,
+                held,
             )
             yield council.write(table, tonight, frame)
 

@@ -1,7 +1,7 @@
 """What history says may happen: features, the model behind its gate, flags and alerts."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -11,13 +11,12 @@ from assets.history import known
 from governance.pseudonyms import hashed
 from models import features, outcomes, risk
 from models.outcomes import Outcome
-from models.training import TooLittleHistory, train
+from models.training import TooLittleHistory, first_month, train
 from warehouse.tables import ALERT, EVENT, FEATURE_SNAPSHOT, HOUSEHOLD_MEMBER, RISK_FLAG, Zone
 
 GROUP = "risk"
 FOLDER = "models/risk"
 IN_FORCE = "model/risk"
-WARM_UP = timedelta(days=365)  # features look back so far; months before are not taught from
 FACTS = [EVENT.name, HOUSEHOLD_MEMBER.name]
 
 
@@ -52,14 +51,14 @@ def in_force(council: Council) -> dict[str, tuple[str, str]]:
 
 def _train(council: Council, outcome: Outcome, night: date) -> tuple[str, str]:
     history = known(council, night)
-    first = council.store.scan(EVENT, night).select(pl.col("start").min()).collect().item()
     try:
-        start = (first.date() + WARM_UP).replace(day=1)
-        model = train(outcome, history, start, night, seed=1, rule=council.cohorts[0] if council.cohorts else None)
+        start = first_month(outcome, history, night)
+        rule = next((c for c in council.cohorts if c.unit == "household"), None)
+        model = train(outcome, history, start, night, seed=1, rule=rule)
     except TooLittleHistory as why:
         return "", f"no model: {why}"
     model.save(council.home / FOLDER)
-    missed = [line.words for line in model.gate if not line.passed]
+    missed = [f"{line.threshold} is {line.found}, asked {line.asked}" for line in model.gate if not line.passed]
     passed = f"{model.kind}, passed its gate of {len(model.gate)} thresholds"
     return model.model_id, passed if model.passed else f"no flags: {'; '.join(missed)}"
 

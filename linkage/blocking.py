@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 log = logging.getLogger(__name__)
 
 MOST = 60  # records under one key; beyond it the key finds nothing but floods
+RARE = 20  # ... for full names alone, which tell people apart only where they are rare
 
 RULES: dict[str, tuple[tuple[str, ...], int]] = {
     "NHS number": (("nhs_number",), MOST),
@@ -30,7 +32,7 @@ RULES: dict[str, tuple[tuple[str, ...], int]] = {
     "names and sector": (("forenames", "surnames", "sector"), MOST),
     "initial, surname and year": (("initial", "surname", "year"), MOST),
     "sounds and year": (("forename_sound", "surname_sound", "year"), MOST),
-    "names, either way round": (("turned",), MOST),
+    "names, either way round": (("turned",), RARE),
 }
 
 
@@ -48,24 +50,26 @@ class Blocks:
             changed: uids; only pairs with at least one of them. None asks for every pair.
         """
         keys = self.keys
-        if changed is None:
-            left = keys
-            right = keys
-        else:
-            left = keys.filter(pl.col("uid").is_in(changed.implode()))
-            right = keys.filter(pl.col("key").is_in(left["key"].unique().implode()))
-        both = left.select("uid", "key").join(right.select("uid", "key"), on="key", suffix="_r")
-        if changed is None:
-            both = both.filter(pl.col("uid") < pl.col("uid_r"))
-        else:
-            both = both.filter(pl.col("uid") != pl.col("uid_r"))
-        packed = (pl.min_horizontal("uid", "uid_r") * 2**32 + pl.max_horizontal("uid", "uid_r")).alias("pair")
-        return (
-            both.select(packed)
-            .unique()
-            .sort("pair")
-            .select((pl.col("pair") // 2**32).alias("uid_l"), (pl.col("pair") % 2**32).alias("uid_r"))
-        )
+        if changed is not None:
+            touched = keys.filter(pl.col("uid").is_in(changed.implode()))["key"].unique()
+            keys = keys.filter(pl.col("key").is_in(touched.implode()))
+        keys = keys.sort("key", "uid")
+        key, uid = keys["key"].to_numpy(), keys["uid"].to_numpy()
+        found, here, step = [np.zeros(0, dtype=np.int64)], np.arange(len(key)), 1
+        while len(here):
+            # each record with the one so many places further on, for as long as they stand under one key
+            here = here[: np.searchsorted(here, len(key) - step)]
+            here = here[key[here] == key[here + step]]
+            found.append(uid[here] << 32 | uid[here + step])
+            step += 1
+        packed = pl.Series(np.concatenate(found)).unique().sort().to_numpy()
+        left, right = packed >> 32, packed & 0xFFFFFFFF
+        if changed is not None:
+            fresh = np.zeros(int(max(right.max(initial=0), changed.max() or 0)) + 1, dtype=bool)
+            fresh[changed.to_numpy()] = True
+            kept = fresh[left] | fresh[right]
+            left, right = left[kept], right[kept]
+        return pl.DataFrame({"uid_l": left, "uid_r": right})
 
 
 def blocks(people: pl.DataFrame) -> Blocks:

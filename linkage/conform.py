@@ -59,12 +59,9 @@ def conform(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("birth_date").dt.day().alias("day"),
         pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
     ).drop("birth_date", "given")
+    rows = rows.with_columns(_door("address", "postcode").alias("door"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
-    rows = rows.with_columns(
-        pl.struct("postcode", _doorway("address")).hash().reinterpret(signed=True).alias("door"),
-    ).with_columns(
-        pl.when(pl.col("postcode").is_not_null() & pl.col("address").is_not_null()).then("door").alias("door"),
-    )
+    rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))
     sounding = sounds(pl.concat([rows["forename"], rows["surname"]]))
     for name in ("forename", "surname"):
         rows = rows.join(
@@ -139,7 +136,11 @@ def _surnames(rows: pl.DataFrame) -> pl.Series:
 
 def place_key(uprn: str, address: str, postcode: str) -> pl.Expr:
     """What stands for an address: its postcode and door, else its UPRN; null where it has neither."""
-    return pl.coalesce(pl.concat_str(postcode, _doorway(address), separator="|"), uprn)
+    return pl.coalesce(_door(address, postcode), uprn)
+
+
+def _door(address: str, postcode: str) -> pl.Expr:
+    return pl.concat_str(postcode, _doorway(address), separator="|")
 
 
 def _doorway(address: str) -> pl.Expr:
@@ -152,15 +153,10 @@ def _doorway(address: str) -> pl.Expr:
 
 def _places(rows: pl.DataFrame) -> pl.Series:
     """Every address the person is known at, now or before: by UPRN, and by postcode and door."""
-    now = rows.select("uid", "uprn", "address", "postcode")
     past = rows.filter(pl.col("other_addresses").list.len() > 0).select("uid", "other_addresses")
-    past = past.explode("other_addresses").select(
-        "uid",
-        pl.col("other_addresses").struct.field("uprn"),
-        pl.col("other_addresses").struct.field("text").alias("address"),
-        pl.col("other_addresses").struct.field("postcode"),
+    past = past.explode("other_addresses").unnest("other_addresses")
+    known = pl.concat(
+        [rows.select("uid", "uprn", "door"), past.select("uid", "uprn", _door("text", "postcode").alias("door"))]
     )
-    known = pl.concat([now, past])
-    door = pl.concat_str("postcode", _doorway("address"), separator="|")
-    places = pl.concat([known.select("uid", pl.col("uprn").alias("place")), known.select("uid", door.alias("place"))])
+    places = pl.concat([known.select("uid", pl.col(name).alias("place")) for name in ("uprn", "door")])
     return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows.height, "places")

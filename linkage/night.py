@@ -148,7 +148,8 @@ def _edges(
         pl.when("bridge").then(pl.lit("bridge")).otherwise(pl.lit("probability")).alias("by"),
         pl.lit(model.model_id).alias("model_id"),
     )
-    return pl.concat([kept, fresh]).sort("record_l", "record_r")
+    # uids are in the order of record ids: what is scored afresh alone is in order already
+    return pl.concat([kept, fresh]).sort("record_l", "record_r") if kept.height else fresh
 
 
 def _touched(held: pl.DataFrame, before: pl.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:

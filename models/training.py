@@ -25,6 +25,7 @@ from models.risk import Kind, Trained
 from models.views import History, OutcomeView, View, shifted
 
 FOLDS = 5
+WARM_UP = "6mo"  # from the beginning of history to the first month that teaches
 CORES = 2  # fits at once
 NEGATIVES = 20  # people without the outcome for each with it, in training
 CALIBRATION_MONTHS = 3
@@ -65,6 +66,26 @@ def months(outcome: Outcome, first_month: date, data_until: date) -> Months:
             f"calibration and test are kept {outcome.horizon} apart. Wait, or deliver more of the past."
         )
     return Months(tuple(train), tuple(calibrate), tuple(test))
+
+
+def first_month(outcome: Outcome, history: History, data_until: date) -> date:
+    """The first month start from which features have half a year of history to read.
+
+    History begins with the first month that has at least half of the usual number of the outcome's events; single
+    spells that opened long before, and are still told, do not count as history.
+
+    Raises:
+        TooLittleHistory: the outcome was never recorded.
+    """
+    started = history.at(data_until).events.filter(pl.col("type").is_in(outcome.happens.event))
+    monthly = (
+        started.group_by(pl.col("start").dt.truncate("1mo").dt.date().alias("month")).len().sort("month").collect()
+    )
+    if monthly.is_empty():
+        raise TooLittleHistory(f"{outcome.outcome}: it was never recorded; the rules go on alone.")
+    usual = monthly.filter(pl.col("len") >= pl.col("len").max() / 4)["len"].median()
+    begins: date = monthly.filter(pl.col("len") >= pl.lit(usual) / 2)["month"][0]
+    return shifted(begins, WARM_UP)
 
 
 def train(

@@ -168,7 +168,7 @@ def outcome_lines(council: Council, night: date, facts: Mapping[str, Any]) -> li
         ("events", f"{facts['rows']['event']:,}"),
         ("linkage precision, recall (pairs)", f"{against['pair_precision']:.4f}, {against['pair_recall']:.4f}"),
         ("linkage B-cubed F1", f"{against['bcubed_f1']:.4f}"),
-        ("risk model", str(facts["risk"])),
+        *((f"risk: {outcome}", gate) for outcome, gate in facts["risk"].items()),
         ("flags", f"{facts['rows']['risk_flag']:,}"),
         ("case summaries", f"{facts['summaries']:,}"),
     ]

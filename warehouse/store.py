@@ -325,8 +325,13 @@ class Store:
         names = sorted(p.stem for p in generation.glob("*.parquet"))
         if not table.by_month:
             return self._open(table.zone, folder, generation, PART)
-        chosen = [self._open(table.zone, folder, generation, name) for name in names if wanted(name)]
-        return pl.concat(chosen) if chosen else table.empty().lazy()
+        chosen = [name for name in names if wanted(name)]
+        if not chosen:
+            return table.empty().lazy()
+        if table.zone is Zone.VAULT:
+            return pl.concat([self._open(table.zone, folder, generation, name) for name in chosen])
+        paths = [generation / f"{name}.parquet" for name in chosen]
+        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
 
     def _months_before(self, table: Table, night: date) -> tuple[Path, dict[str, str]] | None:
         """The newest earlier version of a table kept by month, with the digest of each month."""

@@ -1,8 +1,9 @@
 """What every asset is given: one council's configuration and data, and which night it is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,20 +11,56 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import polars as pl
 
-from feeds.contracts import Contract, load_contracts
+from feeds.contracts import Contract, Event, load_contracts
 from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
 from governance.vault import Vault
 from models.outcomes import Outcome, read_outcomes
 from models.rules import Cohort, Indicator, read_cohorts, read_indicators
+from models.vocabulary import WORDS
 from summaries.wording import Wording
 from summaries.wording import load as load_wording
 from warehouse import site as sites
+from warehouse.site import SiteError
 from warehouse.store import Store
 from warehouse.tables import Table
 
 NIGHT = "kinfold/night"  # run tag: the night a run makes, as an ISO date
+
+
+def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
+    """Every file of a council's folder, read and checked; `strict` holds contracts to the letter of the standard too.
+
+    Raises:
+        SiteError: every mistake of every file, each with its line.
+    """
+    contracts = _attempt(partial(load_contracts, site, strict))
+    types = WORDS.keys() | (
+        {t.event for c in contracts.values() for table in c.tables for t in table.yields if isinstance(t, Event)}
+        if isinstance(contracts, dict)
+        else set()
+    )
+    read = {
+        "organisation": _attempt(partial(load_organisation, site)),
+        "contracts": contracts,
+        "agreements": _attempt(partial(load_agreements, site)),
+        "outcomes": _attempt(partial(read_outcomes, site, types)),
+        "indicators": _attempt(partial(read_indicators, site, types)),
+        "cohorts": _attempt(partial(read_cohorts, site, types)),
+        "wording": _attempt(partial(load_wording, site)),
+    }
+    mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
+    if mistakes:
+        raise SiteError(dict.fromkeys(mistakes))
+    return read
+
+
+def _attempt(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except SiteError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -60,13 +97,7 @@ class Council:
             ring=ring,
             vault=vault,
             store=Store(home, vault),
-            organisation=load_organisation(site),
-            contracts=load_contracts(site),
-            agreements=load_agreements(site),
-            outcomes=read_outcomes(site),
-            indicators=read_indicators(site),
-            cohorts=read_cohorts(site),
-            wording=load_wording(site),
+            **read_site(site),
         )
 
     def write(

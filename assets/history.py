@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.context import Council, learnt, night_of
+from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
 from feeds.intake import changed_since, current_all
 from models import rules
@@ -33,19 +34,20 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="history",
-        specs=[dg.AssetSpec(t.name, group_name=GROUP, deps=accepted, description=t.meaning) for t in TOLD],
+        specs=[dg.AssetSpec(t.name, group_name=GROUP, deps=[USED, *accepted], description=t.meaning) for t in TOLD],
     )
     def history(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
         store, tonight = council.store, night_of(context, council)
         before = store.published_before(tonight)
-        changed = changed_since(store, council.contracts, before)
+        used = deliveries_of(council, tonight)
+        changed = changed_since(store, used, before)
         lag = {feed: contract.lag for feed, contract in council.contracts.items()}
         held = set(store.manifest(before)["deliveries"]) if before else set()
         for table in TOLD:
             frame = merge(
                 table,
                 store.read(table, before) if before else None,
-                current_all(store, council.contracts, table, only=changed),
+                current_all(store, used, table, only=changed),
                 changed,
                 learnt(tonight),
                 lag,

@@ -8,8 +8,8 @@ import polars as pl
 
 from assets import people, summaries
 from assets.context import Council, made, night_of
+from assets.monitoring import deliveries_of
 from assets.risk import in_force
-from feeds.intake import deliveries_in_force
 from governance.agreements import limited
 from warehouse import marts
 from warehouse.marts import MartTable
@@ -95,7 +95,7 @@ def mart(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
     """Build tonight's release and look whether it is whole."""
     tonight, folder = night_of(context, council), council.home / "marts"
     tables = [mart_of(council, table, tonight) for table in NAMES]
-    used = deliveries_in_force(council.store, council.contracts)
+    used = deliveries_of(council, tonight)
     rows = marts.build_release(folder, str(tonight), tables, {"night": str(tonight), "deliveries": used})
     wrong = marts.verify(folder, str(tonight))
     yield made("mart", sum(rows.values()), more=rows)
@@ -113,8 +113,8 @@ def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     counted = (SOURCE_RECORD, PERSON, HOUSEHOLD, EVENT, INDICATOR, COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG)
     facts = {
         "rows": {t.name: store.scan(t, tonight).select(pl.len()).collect().item() for t in counted},
-        "deliveries": deliveries_in_force(store, council.contracts),
-        "summaries": store.scan(RELEASE, tonight).filter(kind="summary").select(pl.len()).collect().item(),
+        "deliveries": deliveries_of(council, tonight),
+        "summaries": summaries.released(council, tonight).height,
         "risk": {outcome: gate for outcome, (_, gate) in in_force(council).items()},
     }
     marts.publish(council.home / "marts", str(tonight))
@@ -127,6 +127,6 @@ def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
 
 def _prune_state(council: Council) -> None:
     """Drop what linkage and summaries kept of nights that are no longer kept."""
-    for state in (people.STATE, summaries.SHOWN):
-        for night in council.store.folders(Zone.FACTS, state)[:-KEEP]:
-            council.store.remove(Zone.FACTS, f"{state}/{night}")
+    for zone, state in ((Zone.VAULT, people.STATE), (Zone.FACTS, summaries.SHOWN)):
+        for night in council.store.folders(zone, state)[:-KEEP]:
+            council.store.remove(zone, f"{state}/{night}")

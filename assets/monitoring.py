@@ -1,24 +1,33 @@
 """How good and fresh each feed is: the load ledger as tables, and a report a feed."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.sharing import releaser
-from feeds.intake import loads
+from feeds.intake import deliveries_in_force, loads
 from governance.release import Item
 from summaries import quality
-from warehouse.tables import LOAD, LOAD_RULE, RELEASE
+from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone
 
 GROUP = "monitoring"
+USED = "deliveries_used"
+_USED = {"feed": pl.String, "delivery": pl.String}
 READERS = "information-governance"  # the team that reads of every feed
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     """The assets of this stage, reading what became of every delivery."""
+
+    @dg.asset(key=USED, group_name=GROUP, deps=accepted, description="Which delivery of each feed the night uses.")
+    def used(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
+        chosen = deliveries_in_force(council.store, council.contracts)
+        frame = pl.DataFrame({"feed": list(chosen), "delivery": list(chosen.values())}, schema=_USED)
+        council.store.put(Zone.LEDGER, f"{USED}/{night_of(context, council)}", {USED: frame})
+        return made(USED, frame.height, more=chosen)
 
     @dg.multi_asset(
         name="load_ledger",
@@ -28,7 +37,12 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         for table, frame in zip((LOAD, LOAD_RULE), loads(council.store, council.contracts), strict=True):
             yield council.write(table, night_of(context, council), frame)
 
-    return [load_ledger, quality_report]
+    return [used, load_ledger, quality_report]
+
+
+def deliveries_of(council: Council, night: date) -> dict[str, str]:
+    """The delivery of each feed that a night uses: chosen once, so that all of its steps read the same."""
+    return dict(council.store.get(Zone.LEDGER, f"{USED}/{night}", USED).collect().rows())
 
 
 def every(council: Council) -> pl.DataFrame:

@@ -6,7 +6,8 @@ import dagster as dg
 import polars as pl
 
 from assets.context import Council, made, night_of
-from feeds.intake import current_all, deliveries_in_force
+from assets.monitoring import USED, deliveries_of
+from feeds.intake import current_all
 from linkage import golden, households, night
 from linkage.model import Model
 from linkage.training import train
@@ -28,26 +29,34 @@ from warehouse.tables import (
 GROUP = "people"
 MODEL = "model/linkage"  # in the vault: what names are how frequent; the rest lies in FOLDER
 FOLDER = "models/linkage"
-STATE = "linkage_state"
+STATE = "linkage_state"  # in the vault: fingerprints of what was compared
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     """The assets of this stage, reading what the feeds accepted."""
 
-    @dg.asset(group_name=GROUP, deps=accepted, tags={"contains": "personal_data"}, description=SOURCE_RECORD.meaning)
+    @dg.asset(
+        group_name=GROUP,
+        deps=[USED, *accepted],
+        tags={"contains": "personal_data"},
+        description=SOURCE_RECORD.meaning,
+    )
     def source_record(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-        frame = current_all(council.store, council.contracts, SOURCE_RECORD)
-        used = deliveries_in_force(council.store, council.contracts)
-        return council.write(SOURCE_RECORD, night_of(context, council), frame, {"deliveries": used})
+        tonight = night_of(context, council)
+        used = deliveries_of(council, tonight)
+        return council.write(SOURCE_RECORD, tonight, current_all(council.store, used, SOURCE_RECORD), used)
 
     @dg.multi_asset(
         name="reference",
-        specs=[dg.AssetSpec(t.name, group_name=GROUP, deps=accepted, description=t.meaning) for t in (PLACE, DWELLING)],
+        specs=[
+            dg.AssetSpec(t.name, group_name=GROUP, deps=[USED, *accepted], description=t.meaning)
+            for t in (PLACE, DWELLING)
+        ],
     )
     def reference(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+        tonight = night_of(context, council)
         for table in (PLACE, DWELLING):
-            frame = current_all(council.store, council.contracts, table)
-            yield council.write(table, night_of(context, council), frame)
+            yield council.write(table, tonight, current_all(council.store, deliveries_of(council, tonight), table))
 
     return [source_record, reference, linkage_model, link, person, person_profile, household]
 
@@ -89,11 +98,11 @@ def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
             edges=store.read(MATCH_EDGE, before),
             links=store.read(PERSON_LINK, before),
             lineage=store.read(PERSON_LINEAGE, before),
-            state=store.get(Zone.FACTS, f"{STATE}/{before}", "state").collect(),
+            state=store.get(Zone.VAULT, f"{STATE}/{before}", "state").collect(),
         )
     records, key = store.read(SOURCE_RECORD, tonight), council.ring.key("person")
     linked = night.link(records, previous, load_model(council), tonight, key, council.home / "tmp")
-    store.put(Zone.FACTS, f"{STATE}/{tonight}", {"state": linked.state})
+    store.put(Zone.VAULT, f"{STATE}/{tonight}", {"state": linked.state})
     yield council.write(MATCH_EDGE, tonight, linked.edges)
     yield council.write(PERSON_LINK, tonight, linked.links)
     yield council.write(PERSON_LINEAGE, tonight, linked.lineage)

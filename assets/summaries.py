@@ -40,6 +40,11 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
     return [case_summary]
 
 
+def released(council: Council, night: date) -> pl.DataFrame:
+    """The releases of a night's summaries."""
+    return council.store.get(RELEASE.zone, f"released/{night}/summary", "released").collect()
+
+
 @dg.asset(
     group_name=GROUP,
     deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)],
@@ -98,12 +103,12 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
         for case in cases
     )
     now, covered = datetime.now(UTC).replace(tzinfo=None), subjects(people, involvements, tonight)
-    released = gate.release_many(items, tonight, now, covered)
-    files = {(row["team"], row["person_id"]): Path(row["file"]).name for row in released.iter_rows(named=True)}
-    for team in released["team"].unique():
+    let_out = gate.release_many(items, tonight, now, covered)
+    files = {(row["team"], row["person_id"]): Path(row["file"]).name for row in let_out.iter_rows(named=True)}
+    for team in let_out["team"].unique():
         mine = [{"facts": case, "file": files[team, case.person_id]} for case in cases if case.team == team]
         gate.index(team, renderer.index(team, mine, tonight).encode())
     store.put(Zone.FACTS, f"{SHOWN}/{tonight}", {"shown": gathered.shown})
-    store.put(RELEASE.zone, f"released/{tonight}/summary", {"released": released})
-    counts = {row["team"]: row["len"] for row in released.group_by("team").len().iter_rows(named=True)}
-    return made("case_summary", released.height, more=counts)
+    store.put(RELEASE.zone, f"released/{tonight}/summary", {"released": let_out})
+    counts = {row["team"]: row["len"] for row in let_out.group_by("team").len().iter_rows(named=True)}
+    return made("case_summary", let_out.height, more=counts)

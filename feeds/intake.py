@@ -332,36 +332,35 @@ def deliveries_in_force(store: Store, feeds: Iterable[str]) -> dict[str, str]:
     return {feed: delivery for feed, delivery in found.items() if delivery}
 
 
-def changed_since(store: Store, feeds: Iterable[str], night: date | None) -> set[str]:
-    """Feeds whose delivery in force is not the one that a published night used; without a night, all that have one."""
-    used: Mapping[str, str] = store.manifest(night).get("deliveries", {}) if night else {}
-    return {feed for feed, delivery in deliveries_in_force(store, feeds).items() if used.get(feed) != delivery}
+def changed_since(store: Store, used: Mapping[str, str], night: date | None) -> set[str]:
+    """Feeds of which a published night used another delivery than `used`; without a night, all."""
+    before: Mapping[str, str] = store.manifest(night).get("deliveries", {}) if night else {}
+    return {feed for feed, delivery in used.items() if before.get(feed) != delivery}
 
 
-def current(store: Store, feed: str, name: str) -> pl.DataFrame:
-    """One frame of a feed's latest accepted delivery, such as `event` or `accepted__episode`.
+def current(store: Store, feed: str, name: str, delivery: str | None = None) -> pl.DataFrame:
+    """One frame of a feed, such as `event` or `accepted__episode`, after a delivery; else after the latest accepted.
 
     A canonical table that the feed does not speak of is empty.
 
     Raises:
         StoreError: the feed has no accepted delivery, or no frame of that name.
     """
-    delivery = latest_accepted(store, feed)
-    folder = f"feed/{feed}/{delivery or 'none'}"
+    folder = f"feed/{feed}/{delivery or latest_accepted(store, feed) or 'none'}"
     if name in TABLES and name not in store.names(Zone.VAULT, folder):
         return pl.DataFrame(schema=shape(TABLES[name]))
     return store.get(Zone.VAULT, folder, name).collect()
 
 
 def current_all(
-    store: Store, feeds: Iterable[str], table: Canonical, only: Collection[str] | None = None
+    store: Store, used: Mapping[str, str], table: Canonical, only: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """What all feeds (or `only` some) tell of a canonical table in their latest accepted deliveries, sorted by key.
+    """What feeds (or `only` some) tell of a canonical table after the delivery that is used of each, sorted by key.
 
     Where feeds of reference data overlap, the first by name wins. Columns that history sets are not among them.
     """
-    chosen = [feed for feed in sorted(feeds) if only is None or feed in only]
-    frames = [pl.DataFrame(schema=shape(table)), *(current(store, feed, table.name) for feed in chosen)]
+    chosen = [feed for feed in sorted(used) if only is None or feed in only]
+    frames = [pl.DataFrame(schema=shape(table)), *(current(store, feed, table.name, used[feed]) for feed in chosen)]
     key = [name for name in table.key if name not in HISTORY]
     everything = pl.concat(frames)
     if table is not SOURCE_RECORD and "feed" not in table.schema:

@@ -75,6 +75,7 @@ def generate(people: int, seed: int, day: datetime, drop: Path | None, truth: Pa
 def ingest(feeds: tuple[str, ...]) -> None:
     """Take in what waits in the drop folder: check each delivery against its contract, keep the good rows."""
     from assets.context import Council
+    from feeds.deliveries import strangers
     from pipelines import run
     from pipelines.definitions import build
 
@@ -83,6 +84,8 @@ def ingest(feeds: tuple[str, ...]) -> None:
         if feed not in council.contracts:
             raise click.BadParameter(f"{feed!r} is no feed here. Feeds: {', '.join(sorted(council.contracts))}.")
     found = run.waiting(council, feeds)
+    for problem in strangers(council.home / "drop", council.contracts):
+        click.echo(problem)
     if not found:
         click.echo(f"No delivery is waiting in {council.home / 'drop'}.")
         return
@@ -121,10 +124,12 @@ def night(day: datetime | None) -> None:
 @main.command()
 def check() -> None:
     """Check contracts, agreements and every other file of the council's folder, without running anything."""
-    from assets.context import Council
+    from assets.context import read_site
 
-    council = Council.open()
-    click.echo(f"{sites.short(council.site)}: {len(council.contracts)} contracts and the agreements hold together.")
+    folder = sites.site()
+    read = read_site(folder, strict=True)
+    counts = ", ".join(f"{len(read[part])} {part}" for part in ("contracts", "agreements", "outcomes", "cohorts"))
+    click.echo(f"{sites.short(folder)}: {counts} hold together.")
 
 
 @main.command()

@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
 from assets.context import NIGHT, Council
-from feeds.deliveries import find_deliveries
+from feeds.deliveries import find_deliveries, strangers
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
@@ -50,7 +50,8 @@ def build(council: Council) -> dg.Definitions:
         now = datetime.now(UTC).replace(tzinfo=None)
         found = find_deliveries(council.home / "drop", council.contracts, council.store, now, quiet=QUIET)
         if not found:
-            return dg.SkipReason("No delivery is waiting in the drop folder.")
+            unknown = strangers(council.home / "drop", council.contracts)
+            return dg.SkipReason(" ".join(["No delivery is waiting in the drop folder.", *unknown]))
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(

@@ -199,7 +199,7 @@ def test_rows_become_people_and_events_under_keyed_ids(make: Make, house: House)
     assert (told["record_id"], told["type"], told["start"]) == (first["record_id"], "offence", datetime(2026, 1, 1))
     assert (told["domain"], told["partner"], told["code"]) == ("police", "police", "F")
     assert current(house.store, "one", "place").is_empty()
-    assert current_all(house.store, {"one": make()}, EVENT).height == 2
+    assert current_all(house.store, deliveries_in_force(house.store, ["one"]), EVENT).height == 2
 
 
 def test_the_row_hash_changes_when_the_row_does_and_not_otherwise(make: Make, house: House) -> None:
@@ -351,7 +351,11 @@ def test_a_second_table_adds_ids_and_relationships_in_the_keys_of_the_first(make
         ("2", "JONES", "9434765919"),
     ]
     ids = dict(people(house).select("source_key", "record_id").rows())
-    related = current_all(house.store, ["one"], RELATIONSHIP).select("record_id", "other_record_id", "kind").rows()
+    related = (
+        current_all(house.store, deliveries_in_force(house.store, ["one"]), RELATIONSHIP)
+        .select("record_id", "other_record_id", "kind")
+        .rows()
+    )
     assert related == [(ids["2"], ids["1"], "parent")]
 
 
@@ -368,8 +372,10 @@ def test_reference_data_becomes_places(make: Make, house: House) -> None:
 """
     )
     house.load(contract, "in/a_2026-11-20.csv", "pcd,lsoa,decile\nAB12CD,E1,3\n")
-    assert current_all(house.store, ["one"], PLACE).rows() == [("AB1 2CD", None, "E1", 3)]
-    assert current_all(house.store, ["one"], SOURCE_RECORD).is_empty()
+    assert current_all(house.store, deliveries_in_force(house.store, ["one"]), PLACE).rows() == [
+        ("AB1 2CD", None, "E1", 3)
+    ]
+    assert current_all(house.store, deliveries_in_force(house.store, ["one"]), SOURCE_RECORD).is_empty()
 
 
 def test_the_frames_of_a_delivery_have_the_canonical_columns(make: Make, house: House) -> None:
@@ -385,11 +391,11 @@ def test_feeds_changed_since_a_night_are_those_whose_delivery_in_force_it_did_no
     house.load(contract, "in/a_2026-11-20.csv", HEADER + GOOD)
     used = deliveries_in_force(house.store, ["one"])
     assert used == {"one": "2026-11-20"}
-    assert changed_since(house.store, ["one"], None) == {"one"}
+    assert changed_since(house.store, deliveries_in_force(house.store, ["one"]), None) == {"one"}
     house.store.publish(date(2026, 11, 20), {"deliveries": used})
-    assert changed_since(house.store, ["one"], date(2026, 11, 20)) == set()
+    assert changed_since(house.store, deliveries_in_force(house.store, ["one"]), date(2026, 11, 20)) == set()
     house.load(contract, "in/a_2026-11-27.csv", HEADER + GOOD)
-    assert changed_since(house.store, ["one"], date(2026, 11, 20)) == {"one"}
+    assert changed_since(house.store, deliveries_in_force(house.store, ["one"]), date(2026, 11, 20)) == {"one"}
 
 
 # -- real layouts -----------------------------------------------------------------------------------------------------

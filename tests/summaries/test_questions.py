@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from conftest import frame
+from caseload import frame
 
 from warehouse.site import PROJECT
 from warehouse.tables import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import KNOWN, NIGHT, SITE, frame
+from caseload import KNOWN, NIGHT, SITE, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -83,9 +83,23 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
             ),
         ],
         check_specs=[
-            dg.AssetCheckSpec(AS_CONTRACTED, asset=accepted(feed), blocking=True),
-            dg.AssetCheckSpec(RECONCILED, asset=accepted(feed), blocking=True),
-            dg.AssetCheckSpec(CLEAN, asset=accepted(feed)),
+            dg.AssetCheckSpec(
+                AS_CONTRACTED,
+                asset=accepted(feed),
+                blocking=True,
+                description="The files can be read, have the columns agreed and break no rule that rejects them.",
+            ),
+            dg.AssetCheckSpec(
+                RECONCILED,
+                asset=accepted(feed),
+                blocking=True,
+                description="Rows received = accepted + quarantined + withdrawn.",
+            ),
+            dg.AssetCheckSpec(
+                CLEAN,
+                asset=accepted(feed),
+                description="Every row keeps the contract; else how many break which rule.",
+            ),
         ],
     )
     def checked(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
@@ -112,7 +126,9 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
         }
         yield verdict(AS_CONTRACTED, not rejected, **({"reason": load.reason} if load.reason else {}))
         yield verdict(RECONCILED, load.received == load.accepted + load.quarantined + load.withdrawn, **counts)
-        yield verdict(CLEAN, load.quarantined == 0, **{rule.rule: rule.rows for rule in load.rules if rule.rows})
+        yield verdict(
+            CLEAN, load.quarantined == 0 and not rejected, **{rule.rule: rule.rows for rule in load.rules if rule.rows}
+        )
         if rejected:
             raise dg.Failure(load.reason, allow_retries=False)
 

@@ -59,7 +59,7 @@ def conform(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("birth_date").dt.day().alias("day"),
         pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
     ).drop("birth_date", "given")
-    rows = rows.with_columns(_door("address", "postcode").alias("door"))
+    rows = rows.with_columns(_doors(rows).alias("door"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
     rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))
     sounding = sounds(pl.concat([rows["forename"], rows["surname"]]))
@@ -134,9 +134,20 @@ def _surnames(rows: pl.DataFrame) -> pl.Series:
     return _sets(_hashed(pl.concat([whole, part]), "name", "surnames", "name"), rows.height, "surnames")
 
 
-def place_key(uprn: str, address: str, postcode: str) -> pl.Expr:
-    """What stands for an address: its postcode and door, else its UPRN; null where it has neither."""
-    return pl.coalesce(_door(address, postcode), uprn)
+def place_keys(rows: pl.DataFrame) -> pl.Series:
+    """What stands for each row's address: its postcode and door, else its UPRN; null where it has neither.
+
+    Args:
+        rows: `uprn`, `address`, `postcode`.
+    """
+    return rows.select(pl.coalesce(_doors(rows), "uprn")).to_series()
+
+
+def _doors(rows: pl.DataFrame) -> pl.Series:
+    """The postcode and door of each row's address, worked out once a distinct address."""
+    told = rows.select("address", "postcode")
+    distinct = told.unique().with_columns(_door("address", "postcode").alias("door"))
+    return told.join(distinct, on=["address", "postcode"], how="left", nulls_equal=True, maintain_order="left")["door"]
 
 
 def _door(address: str, postcode: str) -> pl.Expr:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
 import polars as pl
 
-from linkage.conform import place_key
+from linkage.conform import place_keys
 from warehouse.tables import PERSON, PERSON_PROFILE, RUNNER_UP, SOURCE_OF
 
 USUAL_TRUST = 0.5
@@ -31,6 +32,10 @@ ATTRIBUTES: dict[str, tuple[str, float | None]] = {
     "phone": ("contact", 365.0),
     "place": ("address", 5 * 365.0),
 }
+READ = (
+    *("record_id", "feed", "seen_on", "death_date", "address_to", "uprn", "address", "postcode"),
+    *(attribute for attribute in ATTRIBUTES if attribute != "place"),
+)
 BANDS = [
     (5, "0-4"),
     (11, "5-10"),
@@ -60,19 +65,28 @@ def people(
     Returns:
         `person` rows.
     """
-    ids = links["person_id"].unique().sort()
-    number = pl.DataFrame({"person_id": ids}).with_row_index("number")  # grouping by numbers is twice as fast
-    numbered = links.join(number, on="person_id").select("record_id", pl.col("number").alias("person_id"))
-    rows = records.join(numbered, on="record_id").with_columns(place_key("uprn", "address", "postcode").alias("place"))
-    days = (pl.lit(night) - pl.col("seen_on")).dt.total_days().clip(0).fill_null(730)
-    rows = rows.with_columns(days.alias("days"))
-    chosen = rows.group_by("person_id").agg(
-        pl.len().cast(pl.Int32).alias("records"), pl.col("feed").unique().sort().alias("feeds")
+    held = links.select("record_id", "person_id").join(
+        records.select("record_id", pl.int_range(pl.len()).alias("at")), on="record_id"
     )
-    sources, losers = [], []
+    held = held.sort("person_id", "record_id")  # a person's records stand together, and rows are known by their place
+    days = (pl.lit(night) - pl.col("seen_on")).dt.total_days().clip(0).fill_null(730)
+    rows, known = records.select(pl.col(READ).gather(held["at"])), records["feed"].unique().sort()
+    rows = rows.with_columns(
+        held["person_id"].rle_id().alias("number"),
+        pl.col("feed").cast(pl.Enum(known)),
+        place_keys(rows).alias("place"),
+        days.alias("days"),
+    )
+    number = rows["number"].to_numpy()
+    chosen = held.group_by("person_id", maintain_order=True).agg(pl.len().cast(pl.Int32).alias("records"))
+    feeds = rows.select("number", "feed").unique().sort("number", "feed").group_by("number", maintain_order=True)
+    chosen = chosen.with_row_index("number").hstack([feeds.agg("feed")["feed"].alias("feeds")])
+    winners: dict[str, np.ndarray] = {}
+    losers = []
     for attribute, (key, half) in ATTRIBUTES.items():
         told = {feed: float(values.get(key, USUAL_TRUST)) for feed, values in trust.items()}
-        worth = pl.col("feed").replace_strict(told, default=USUAL_TRUST, return_dtype=pl.Float64)
+        by_feed = pl.Series([told.get(feed, USUAL_TRUST) for feed in known])
+        worth = pl.lit(by_feed.gather(rows["feed"].to_physical()))
         if half is not None:
             worth = worth * 0.5 ** (pl.col("days") / half)
         if attribute == "forename":
@@ -80,61 +94,103 @@ def people(
         if attribute == "place":
             left = (pl.col("address_to") < night).fill_null(False)
             worth = worth * pl.when(left).then(0.1).otherwise(1.0)
-        best, lost = _survivor(rows, attribute, worth)
+        name = "address" if attribute == "place" else attribute
+        winners[name], lost = _survivor(rows, number, chosen.height, attribute, worth)
+        losers.append(lost.with_columns(pl.lit(name).alias("attribute")))
+        best = pl.Series(winners[name], dtype=pl.Int64)
+        best = best.set(best < 0, None)
+        columns = ("uprn", "address", "postcode") if attribute == "place" else (attribute,)
+        chosen = chosen.hstack([rows[column].gather(best) for column in columns])
         if attribute == "place":
-            address = rows.select("record_id", "uprn", "address", "postcode")
-            best = best.join(address, on="record_id", how="left", maintain_order="left")
-            known = rows.filter(pl.col("uprn").is_not_null()).group_by("person_id", "place").agg(pl.col("uprn").min())
-            best = best.join(known, on=["person_id", "place"], how="left", suffix="_known", maintain_order="left")
-            best = best.with_columns(pl.coalesce("uprn", "uprn_known").alias("uprn")).drop("uprn_known", "place")
-            attribute = "address"
-        sources.append(best.select("person_id", pl.lit(attribute).alias("attribute"), "record_id", "feed"))
-        losers.append(lost.with_columns(pl.lit(attribute).alias("attribute")))
-        chosen = chosen.join(best.drop("record_id", "feed"), on="person_id", how="left")
-    chosen = chosen.join(_deaths(rows, chosen, night), on="person_id", how="left")
-    origin = pl.concat(sources).sort("person_id", "attribute").group_by("person_id", maintain_order=True)
-    provenance = origin.agg(pl.struct("attribute", "record_id", "feed").alias("provenance"))
-    disagreed = pl.concat(losers).sort("person_id", "attribute", "value").group_by("person_id", maintain_order=True)
+            chosen = _with_uprn(chosen.hstack([rows["place"].gather(best)]), rows)
+    chosen = chosen.join(_deaths(rows, chosen, night), on="number", how="left", maintain_order="left")
+    disagreed = pl.concat(losers).sort("number", "attribute", "value").group_by("number", maintain_order=True)
     disagreements = disagreed.agg(pl.struct("attribute", "value", "feeds").alias("disagreements"))
-    whole = chosen.join(provenance, on="person_id", how="left").join(disagreements, on="person_id", how="left")
-    whole = whole.with_columns(
-        ids.gather(whole["person_id"]).alias("person_id"),
+    whole = chosen.join(_provenance(winners, rows), on="number", how="left", maintain_order="left")
+    whole = whole.join(disagreements, on="number", how="left", maintain_order="left").with_columns(
         pl.col("provenance").fill_null(pl.lit([], pl.List(SOURCE_OF))),
         pl.col("disagreements").fill_null(pl.lit([], pl.List(RUNNER_UP))),
     )
-    return whole.select(pl.col(c.name).cast(c.type) for c in PERSON.columns).sort("person_id")
+    return whole.select(pl.col(c.name).cast(c.type) for c in PERSON.columns)
 
 
-def _survivor(rows: pl.DataFrame, attribute: str, worth: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The winning value a person with the record that tells it best, and the values that lost with their feeds."""
-    told = rows.filter(pl.col(attribute).is_not_null()).select(
-        "person_id", attribute, "feed", "record_id", worth.alias("worth"), "days"
-    )
+def _survivor(
+    rows: pl.DataFrame, number: np.ndarray, people: int, attribute: str, worth: pl.Expr
+) -> tuple[np.ndarray, pl.DataFrame]:
+    """The place of the row that tells each person's winning value best, -1 for none, and the values that lost.
+
+    Where all of a person's records that say anything say the same, the one that counts most is the answer; values are
+    weighed against each other for the others alone.
+    """
+    best = np.full(people, -1, dtype=np.int64)
+    none = pl.DataFrame(schema={"number": pl.UInt32, "value": pl.String, "feeds": pl.List(rows.schema["feed"])})
+    told = rows.select(pl.col(attribute).hash().alias("code"), worth.alias("worth"), pl.col(attribute).is_not_null())
+    at = np.flatnonzero(told[attribute].to_numpy())
+    if not len(at):
+        return best, none
+    who, code, count = number[at], told["code"].to_numpy()[at], told["worth"].to_numpy()[at]
+    start = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
+    most = np.flatnonzero(count == np.repeat(np.maximum.reduceat(count, start), np.diff(np.r_[start, len(who)])))
+    best[who[most[::-1]]] = at[most[::-1]]  # the first of equals is written last
+    split = np.zeros(people, dtype=bool)
+    split[who[start]] = np.minimum.reduceat(code, start) != np.maximum.reduceat(code, start)
+    at, code, count = at[split[who]], code[split[who]], count[split[who]]
+    if not len(at):
+        return best, none
     # a feed counts once, however many of its records say the same
     by_feed = (
-        told.sort("person_id", attribute, "worth", "record_id", descending=[False, False, True, False])
-        .group_by("person_id", attribute, "feed", maintain_order=True)
-        .agg(pl.col("worth").first(), pl.col("record_id").first(), pl.col("days").min())
+        rows.select(pl.col("number", "feed", "days", attribute).gather(at))
+        .with_columns(pl.Series("at", at), pl.Series("code", code), pl.Series("worth", count))
+        .sort("number", "code", "worth", "at", descending=[False, False, True, False])
+        .group_by("number", "code", "feed", maintain_order=True)
+        .agg(pl.col("worth", "at", attribute).first(), pl.col("days").min())
     )
-    by_value = by_feed.group_by("person_id", attribute, maintain_order=True).agg(
-        pl.col("worth").sum().alias("total"),
-        pl.col("record_id").sort_by("worth", "record_id", descending=[True, False]).first(),
-        pl.col("feed").sort_by("worth", "record_id", descending=[True, False]).first(),
-        pl.col("feed").unique().sort().alias("feeds"),
-        pl.col("days").min(),
+    by_value = by_feed.group_by("number", "code", maintain_order=True).agg(
+        pl.col("worth").sum(), pl.col("at", attribute).first(), pl.col("feed").alias("feeds"), pl.col("days").min()
     )
-    ranked = by_value.sort("person_id", "total", "days", attribute, descending=[False, True, False, False])
-    first = ranked["person_id"] != ranked["person_id"].shift(1)
-    won = first.fill_null(True)
-    lost = ranked.filter(~won).select("person_id", pl.col(attribute).cast(pl.String).alias("value"), "feeds")
-    return ranked.filter(won).select("person_id", attribute, "record_id", "feed"), lost
+    ranked = by_value.sort("number", "worth", "days", attribute, descending=[False, True, False, False])
+    won = ranked["number"].is_first_distinct()
+    first = ranked.filter(won)
+    best[first["number"].to_numpy()] = first["at"].to_numpy()
+    value = pl.col(attribute).cast(pl.String).alias("value")
+    return best, ranked.filter(~won).select("number", value, pl.col("feeds").list.sort())
+
+
+def _with_uprn(chosen: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The UPRN that another record of the person gives for the address, where the winner gives none."""
+    lacking = chosen.filter(pl.col("place").is_not_null() & pl.col("uprn").is_null()).select("number", "place")
+    known = rows.select("number", "place", "uprn").drop_nulls().join(lacking, on=["number", "place"])
+    known = known.group_by("number").agg(pl.col("uprn").min().alias("known"))
+    chosen = chosen.join(known, on="number", how="left", maintain_order="left")
+    return chosen.with_columns(pl.coalesce("uprn", "known").alias("uprn")).drop("known", "place")
+
+
+def _provenance(winners: Mapping[str, np.ndarray], rows: pl.DataFrame) -> pl.DataFrame:
+    """`number`, `provenance`: the record that each attribute came from, by the attribute's name."""
+    names = sorted(winners)
+    places = np.column_stack([winners[name] for name in names])
+    number, attribute = np.nonzero(places >= 0)
+    at = places[number, attribute]
+    origin = pl.DataFrame(
+        {
+            "number": number.astype(np.uint32),
+            "attribute": pl.Series(names).gather(attribute),
+            "record_id": rows["record_id"].gather(at),
+            "feed": rows["feed"].cast(pl.String).gather(at),
+        }
+    )
+    return origin.group_by("number", maintain_order=True).agg(
+        pl.struct("attribute", "record_id", "feed").alias("provenance")
+    )
 
 
 def _deaths(rows: pl.DataFrame, chosen: pl.DataFrame, night: date) -> pl.DataFrame:
     """The earliest date of death that is not before birth, not to come, and not contradicted by later contact."""
-    contact = rows.group_by("person_id").agg(pl.col("seen_on").max().alias("last_seen"))
-    told = rows.filter(pl.col("death_date").is_not_null()).select("person_id", "death_date")
-    told = told.join(chosen.select("person_id", "birth_date"), on="person_id").join(contact, on="person_id")
+    told = rows.filter(pl.col("death_date").is_not_null()).select("number", "death_date")
+    contact = (
+        rows.join(told, on="number", how="semi").group_by("number").agg(pl.col("seen_on").max().alias("last_seen"))
+    )
+    told = told.join(chosen.select("number", "birth_date"), on="number").join(contact, on="number")
     plausible = told.filter(
         (pl.col("death_date") <= night)
         & (pl.col("birth_date").is_null() | (pl.col("death_date") >= pl.col("birth_date")))
@@ -143,7 +199,7 @@ def _deaths(rows: pl.DataFrame, chosen: pl.DataFrame, night: date) -> pl.DataFra
             | (pl.col("last_seen") <= pl.col("death_date") + pl.duration(days=ALIVE_AFTER))
         )
     )
-    return plausible.group_by("person_id").agg(pl.col("death_date").min())
+    return plausible.group_by("number").agg(pl.col("death_date").min())
 
 
 def profiles(people: pl.DataFrame, place: pl.DataFrame, night: date) -> pl.DataFrame:

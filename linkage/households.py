@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from linkage.conform import place_key
+from linkage.conform import place_keys
 from linkage.identity import assign
 from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER
 
@@ -74,12 +74,11 @@ def _located(
 ) -> pl.DataFrame:
     """`person_id`, `home` (what stands for the dwelling), `postcode`, `kind`: of the living whose address is known."""
     known = dwelling.select(
-        "uprn", pl.col("postcode").alias("dwelling_postcode"), "kind",
-        place_key("uprn", "address", "postcode").alias("door"),
-    )  # fmt: skip
+        "uprn", pl.col("postcode").alias("dwelling_postcode"), "kind", place_keys(dwelling).alias("door")
+    )
     single = known.filter(pl.col("door").is_unique()).select("door", pl.col("uprn").alias("uprn_by_door"))
     alive = people.filter(pl.col("death_date").is_null())
-    rows = alive.select("person_id", "uprn", "postcode", place_key("uprn", "address", "postcode").alias("door"))
+    rows = alive.select("person_id", "uprn", "postcode", place_keys(alive).alias("door"))
     rows = rows.join(single, on="door", how="left")
     known_uprn = pl.when(pl.col("uprn").is_in(known["uprn"].implode())).then("uprn")
     rows = rows.with_columns(pl.coalesce(known_uprn, "uprn_by_door", "uprn").alias("uprn"))
@@ -125,7 +124,7 @@ def _members(grouped: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, 
         "address_from",
         "seen_on",
         "postcode",
-        place_key("uprn", "address", "postcode").alias("door"),
+        place_keys(records).alias("door"),
         "uprn",
     ).join(links.select("record_id", "person_id"), on="record_id")
     here = grouped.select("person_id", "home", "household_id")

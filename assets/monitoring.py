@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.context import Council, made, night_of
-from assets.sharing import releaser
+from assets.sharing import logged, releaser
 from feeds.intake import deliveries_in_force, loads
 from governance.release import Item
 from summaries import quality
@@ -88,6 +88,7 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
         )
         for c in council.contracts.values()
     ]
-    released = gate.release_many(pages, tonight, datetime.now(UTC).replace(tzinfo=None))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    released = gate.release_many(pages, tonight, now, logged=logged(council, tonight))
     store.put(RELEASE.zone, f"released/{tonight}/report", {"released": released})
     return made("quality_report", released.height)

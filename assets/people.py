@@ -94,16 +94,23 @@ def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
     before = store.published_before(tonight)
     previous = None
     if before:
+        # a night whose state is gone, or was kept otherwise, is linked anew; ids last all the same
+        kept = {
+            name: store.get(Zone.VAULT, f"{STATE}/{before}", name)
+            for name in store.names(Zone.VAULT, f"{STATE}/{before}")
+        }
         previous = night.Linked(
             edges=store.read(MATCH_EDGE, before),
             links=store.read(PERSON_LINK, before),
             lineage=store.read(PERSON_LINEAGE, before),
-            state=store.get(Zone.VAULT, f"{STATE}/{before}", "state").collect(),
+            state=kept["state"].collect() if "keys" in kept else pl.DataFrame(),
+            keys=kept["keys"].collect() if "keys" in kept else pl.DataFrame(),
         )
     records, key = store.read(SOURCE_RECORD, tonight), council.ring.key("person")
     linked = night.link(records, previous, load_model(council), tonight, key, council.home / "tmp")
-    store.put(Zone.VAULT, f"{STATE}/{tonight}", {"state": linked.state})
-    yield council.write(MATCH_EDGE, tonight, linked.edges)
+    store.put(Zone.VAULT, f"{STATE}/{tonight}", {"state": linked.state, "keys": linked.keys})
+    shared = {f"shared {column}": count for column, count in linked.shared.items()}
+    yield council.write(MATCH_EDGE, tonight, linked.edges, shared)
     yield council.write(PERSON_LINK, tonight, linked.links)
     yield council.write(PERSON_LINEAGE, tonight, linked.lineage)
 
@@ -118,7 +125,8 @@ def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]
     """Choose each attribute by trust, recency and agreement."""
     store, tonight = council.store, night_of(context, council)
     trust = {feed: contract.trust for feed, contract in council.contracts.items()}
-    frame = golden.people(store.read(SOURCE_RECORD, tonight), store.read(PERSON_LINK, tonight), trust, tonight)
+    records = store.scan(SOURCE_RECORD, tonight).select(golden.READ).collect()
+    frame = golden.people(records, store.read(PERSON_LINK, tonight), trust, tonight)
     sources = [dg.TableColumnDep(SOURCE_RECORD.name, column) for column in ("record_id",)]
     lineage = dg.TableColumnLineage(
         {

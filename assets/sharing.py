@@ -1,6 +1,7 @@
 """What has left and who saw it: the release gate, the ledger of releases and the audit log as tables."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -26,6 +27,13 @@ def audit_log(council: Council) -> AuditLog:
 def releaser(council: Council) -> Releaser:
     """The one gate through which files leave."""
     return Releaser(council.home / "outbox", council.agreements, audit_log(council), council.ring)
+
+
+def logged(council: Council, night: date) -> set[str]:
+    """Releases of a night that was not published which the audit log has already: a killed attempt's."""
+    if council.store.published() == night:
+        return set()
+    return set(audit_log(council).frame()["release_id"].drop_nulls().to_list())
 
 
 @dg.multi_asset(

@@ -10,7 +10,7 @@ import polars as pl
 from assets.context import Council, made, night_of
 from assets.history import standing
 from assets.monitoring import every
-from assets.sharing import releaser
+from assets.sharing import logged, releaser
 from governance.agreements import subjects
 from governance.release import Item
 from summaries import facts, quality
@@ -103,7 +103,7 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
         for case in cases
     )
     now, covered = datetime.now(UTC).replace(tzinfo=None), subjects(people, involvements, tonight)
-    let_out = gate.release_many(items, tonight, now, covered)
+    let_out = gate.release_many(items, tonight, now, covered, logged(council, tonight))
     files = {(row["team"], row["person_id"]): Path(row["file"]).name for row in let_out.iter_rows(named=True)}
     for team in let_out["team"].unique():
         mine = [{"facts": case, "file": files[team, case.person_id]} for case in cases if case.team == team]

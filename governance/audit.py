@@ -200,8 +200,8 @@ class AuditLog:
     def _read_head(self, path: Path) -> _Head:
         try:
             sealed = json.loads(path.read_bytes())
-            seal = bytes.fromhex(sealed.pop("seal"))
-            expected = hmac.digest(self._key, b"checkpoint" + _canonical(sealed), "sha256")
+            seal = str(sealed.pop("seal")).encode()
+            expected = hmac.digest(self._key, b"checkpoint" + _canonical(sealed), "sha256").hex().encode()
             if hmac.compare_digest(seal, expected):
                 return _Head(**sealed)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -75,7 +75,7 @@ class Releaser:
     """Lets files out into `outbox/<team>/`, named by a keyed hash and the day on which they must be gone.
 
     The audit log has its entry before a file is there. A night that is run again writes the same names, so a killed
-    attempt leaves no second copy; the log may show the attempt twice.
+    attempt leaves no second copy; `logged` keeps it from being told twice.
     """
 
     def __init__(
@@ -88,7 +88,12 @@ class Releaser:
         self._actor = actor
 
     def release_many(
-        self, items: Iterable[Item], night: date, now: datetime, subjects: pl.DataFrame | None = None
+        self,
+        items: Iterable[Item],
+        night: date,
+        now: datetime,
+        subjects: pl.DataFrame | None = None,
+        logged: Collection[str] = (),
     ) -> pl.DataFrame:
         """Let files out, in batches, and return their rows of the table `release`, in the order of the items.
 
@@ -98,6 +103,7 @@ class Releaser:
             now: naive UTC, for the log.
             subjects: as `agreements.subjects` makes them, for every person that an item is about; `household_covered`
                 may stand beside. Whoever is not there is covered by no agreement about people.
+            logged: releases that an attempt at this night, which did not come to its end, has in the log already.
 
         Raises:
             ReleaseRefused: an item shows what no agreement permits; its batch and all after it stay inside.
@@ -108,7 +114,7 @@ class Releaser:
         rows: list[dict[str, Any]] = []
         waiting = iter(items)
         while batch := list(islice(waiting, BATCH)):
-            rows += self._let_out(batch, gate, night, now, folders)
+            rows += self._let_out(batch, gate, night, now, folders, logged)
         if rows:
             os.sync()
         return pl.DataFrame(rows, schema=RELEASE.schema)
@@ -142,7 +148,13 @@ class Releaser:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _let_out(
-        self, batch: list[Item], gate: _Gate, night: date, now: datetime, folders: dict[str, dict[str, list[Path]]]
+        self,
+        batch: list[Item],
+        gate: _Gate,
+        night: date,
+        now: datetime,
+        folders: dict[str, dict[str, list[Path]]],
+        logged: Collection[str],
     ) -> list[dict[str, Any]]:
         ids = self._ids(batch, night)
         answers = [gate.ask(item) for item in batch]
@@ -155,7 +167,8 @@ class Releaser:
                 "Correct the agreement, or take the section out of what the team is shown."
             )
         permitted = [(i, item, yes) for i, item, yes in zip(ids, batch, answers, strict=True) if isinstance(yes, _Yes)]
-        self._log.append([self._entry(item, "release", now, yes.cited, i) for i, item, yes in permitted])
+        new = [(i, item, yes) for i, item, yes in permitted if i not in logged]
+        self._log.append([self._entry(item, "release", now, yes.cited, i) for i, item, yes in new])
         rows = []
         for release_id, item, yes in permitted:
             if item.team not in folders:

@@ -92,6 +92,8 @@ def ingest(feeds: tuple[str, ...]) -> None:
 
     def tell(outcome: run.Outcome) -> None:
         click.echo(f"{'accepted' if outcome.succeeded else 'REJECTED'}  {outcome.what}  {outcome.seconds:.1f} s")
+        if outcome.reason:
+            click.echo(f"  {outcome.reason}")
 
     outcomes = run.ingest(build(council), run.instance(), found, tell)
     sys.exit(0 if all(one.succeeded for one in outcomes) else 1)

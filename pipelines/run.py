@@ -22,11 +22,12 @@ QUIET: dict[str, Any] = {"loggers": {"progress": {}}}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended: its feed and delivery, or its night."""
+    """How one run ended: its feed and delivery, or its night; where it failed, why, if Kinfold itself said so."""
 
     what: str
     succeeded: bool
     seconds: float
+    reason: str = ""
 
 
 def instance() -> dg.DagsterInstance:
@@ -85,4 +86,6 @@ def _run(
     result = defs.resolve_job_def(job).execute_in_process(
         instance=where, partition_key=partition, tags=tags, raise_on_error=False, run_config=QUIET
     )
-    return Outcome(what, result.success, (datetime.now(UTC) - began).total_seconds())
+    told = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    reason = "; ".join(failure.description or "" for failure in told if failure)
+    return Outcome(what, result.success, (datetime.now(UTC) - began).total_seconds(), reason)

@@ -18,6 +18,7 @@ from feeds.contracts import Contract, Table
 from feeds.deliveries import Landed, delivery_order, unsealed
 from feeds.mapping import HISTORY, mapped, shape
 from feeds.parsing import matches, parsed
+from feeds.repeats import BEFORE, places, remapped, terms
 from feeds.rules import COUNTED, judge
 from governance.keys import KeyRing
 from governance.vault import Vault
@@ -26,6 +27,7 @@ from warehouse.tables import LOAD, LOAD_RULE, SOURCE_RECORD, TABLES, Zone
 from warehouse.tables import Table as Canonical
 
 ACCEPTED, QUARANTINE = "accepted__", "quarantine__"
+TERMS = "terms"
 
 
 class RuleCount(NamedTuple):
@@ -54,7 +56,7 @@ class Load:
 
 
 class _Split(NamedTuple):
-    """One table of a delivery: rows that go on, rows set aside, and rows that withdraw a case or a row."""
+    """One table of a delivery: rows that go on (with `BEFORE`), rows set aside, rows that withdraw a case or a row."""
 
     accepted: pl.DataFrame
     quarantined: pl.DataFrame
@@ -82,13 +84,18 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
     frames: dict[str, pl.DataFrame] = {}
     counts = pl.DataFrame(schema=COUNTED)
     reason, gone = None, 0
+    said = terms(contract, ring)
     splits: dict[str, _Split] = {}
     try:
         for file in landed.files:
             if file.folder:
                 raise readers.Rejected(file.path, "a file should stand here, and a folder does", "Send the file itself")
         tables = readers.read(contract, landed.names, lambda path: unsealed(landed, path, vault))
-        splits, counts, refused = _split(contract, tables)
+        before = latest_accepted(store, contract.id, before=landed.delivery)
+        previous = _previous(contract, store, before)
+        as_before = before is not None and _terms(store, contract.id, before) == said
+        snapshot = contract.delivery == "snapshot"
+        splits, counts, refused = _split(contract, tables, previous if as_before and snapshot else None)
         if refused:
             raise readers.Rejected(
                 ", ".join(landed.names), f"the rule should hold: {'; '.join(refused)}", "Correct the extract and resend"
@@ -99,13 +106,15 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
             raise readers.Rejected(
                 ", ".join(landed.names), "some row should keep the contract, and none does", _commonest(counts)
             )
-        before = latest_accepted(store, contract.id, before=landed.delivery)
-        state, gone = _state(contract, splits, _previous(contract, store, before))
-        made, cleaned = mapped(contract, landed.delivery, state, ring)
+        state, gone = _state(contract, splits, previous)
+        if before and previous and as_before:
+            made, cleaned = _remapped(contract, landed.delivery, state, previous, before, store, ring)
+        else:
+            made, cleaned = mapped(contract, landed.delivery, state, ring)
         counts = pl.concat([counts, cleaned])
         if "source_record" in made and before:
             made["source_record"] = _first_told(made["source_record"], store, contract.id, before)
-        frames = {f"{ACCEPTED}{name}": frame for name, frame in state.items()} | made
+        frames = {f"{ACCEPTED}{name}": frame.drop(BEFORE) for name, frame in state.items()} | made
     except readers.Rejected as refusal:
         reason = str(refusal)
         everything = {n: _aside(s) for n, s in splits.items()}
@@ -123,7 +132,9 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
         reason=reason,
         rules=tuple(RuleCount(*row) for row in counts.rows()),
     )
-    store.put(Zone.VAULT, folder, frames | _ledger(contract, landed, load, now))
+    store.put(
+        Zone.VAULT, folder, frames | _ledger(contract, landed, load, now) | {TERMS: pl.DataFrame({TERMS: [said]})}
+    )
     return load
 
 
@@ -131,9 +142,14 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
 
 
 def _split(
-    contract: Contract, tables: Mapping[str, pl.DataFrame]
+    contract: Contract, tables: Mapping[str, pl.DataFrame], accepted_before: Mapping[str, pl.DataFrame] | None
 ) -> tuple[dict[str, _Split], pl.DataFrame, tuple[str, ...]]:
-    """Judge each table, parents before what is nested in them, and part its rows."""
+    """Judge each table, parents before what is nested in them, and part its rows.
+
+    Args:
+        accepted_before: what the snapshot before had accepted by the same rules; a row like one of these keeps every
+            rule that looks at one row alone.
+    """
     splits: dict[str, _Split] = {}
     counts = [pl.DataFrame(schema=COUNTED)]
     refused: list[str] = []
@@ -147,11 +163,16 @@ def _split(
             orphans = ~rows.select(
                 pl.struct("_file", "_parent").is_in(kept[table.parent].to_struct("parent").implode()).alias("kept")
             )["kept"]
-        verdict = judge(contract, table, rows, orphans)
+        place = pl.Series(BEFORE, [None], pl.UInt32).new_from_index(0, rows.height)
+        if accepted_before is not None:
+            place = places(rows, accepted_before[table.name], ["_fault", *(c.name for c in table.all_columns)])
+        verdict = judge(contract, table, rows, orphans, place.is_not_null())
         failed = verdict.failed.group_by("index").agg(pl.col("rule").sort().alias("failed_rules"))
         numbered = rows.with_row_index("index")
         quarantined = numbered.join(failed, on="index", how="inner", maintain_order="left").drop("index")
-        accepted = numbered.join(failed, on="index", how="anti", maintain_order="left").drop("index")
+        accepted = (
+            numbered.with_columns(place).join(failed, on="index", how="anti", maintain_order="left").drop("index")
+        )
         kept[table.name] = accepted.select("_file", pl.col("_row").alias("_parent"))
         splits[table.name] = _Split(accepted, quarantined, withdrawing)
         counts.append(verdict.counts)
@@ -172,7 +193,7 @@ def _withdraws(table: Table) -> pl.Expr:
 def _aside(split: _Split) -> pl.DataFrame:
     """All rows of a table of a rejected delivery, as quarantined; those that broke no rule of their own name none."""
     none = pl.lit([], pl.List(pl.String)).alias("failed_rules")
-    rest = [part.with_columns(none) for part in (split.accepted, split.withdrawing)]
+    rest = [part.with_columns(none) for part in (split.accepted.drop(BEFORE), split.withdrawing)]
     return pl.concat([split.quarantined, *rest]).sort("_file", "_row")
 
 
@@ -244,7 +265,7 @@ def _family(contract: Contract, top: Table) -> list[Table]:
 
 
 def _previous(contract: Contract, store: Store, delivery: str | None) -> dict[str, pl.DataFrame] | None:
-    """The feed's accepted rows after an earlier delivery; a table or column that came since is empty in them."""
+    """The feed's accepted rows after an earlier delivery, with `BEFORE`; a table or column that came since is empty."""
     if delivery is None:
         return None
     folder = f"feed/{contract.id}/{delivery}"
@@ -256,8 +277,32 @@ def _previous(contract: Contract, store: Store, delivery: str | None) -> dict[st
         name = f"{ACCEPTED}{table.name}"
         kept = store.get(Zone.VAULT, folder, name).collect() if name in names else pl.DataFrame(schema=schema)
         absent = [pl.lit(None, schema[c]).alias(c) for c in columns if c not in kept.columns]
-        previous[table.name] = kept.with_columns(absent).select(columns)
+        place = pl.int_range(pl.len(), dtype=pl.UInt32).alias(BEFORE)
+        previous[table.name] = kept.with_columns(absent).select(*columns, place)
     return previous
+
+
+def _terms(store: Store, feed: str, delivery: str) -> str | None:
+    """On what terms a load was made; None where it does not say."""
+    folder = f"feed/{feed}/{delivery}"
+    return store.get(Zone.VAULT, folder, TERMS).collect().item() if TERMS in store.names(Zone.VAULT, folder) else None
+
+
+def _remapped(
+    contract: Contract,
+    delivery: str,
+    state: Mapping[str, pl.DataFrame],
+    previous: Mapping[str, pl.DataFrame],
+    before: str,
+    store: Store,
+    ring: KeyRing,
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """The state mapped, with what was made of the delivery before on the same terms."""
+    folder = f"feed/{contract.id}/{before}"
+    names = [name for name in store.names(Zone.VAULT, folder) if "record_id" in getattr(TABLES.get(name), "schema", ())]
+    made = {name: store.get(Zone.VAULT, folder, name).collect() for name in names}
+    counted = store.get(Zone.VAULT, folder, "load_rule").collect()
+    return remapped(contract, delivery, state, previous, made, counted, ring)
 
 
 def _first_told(records: pl.DataFrame, store: Store, feed: str, before: str) -> pl.DataFrame:

@@ -82,7 +82,7 @@ def mapped(
         frames["source_record"] = _source_records(contract, delivery, people, ids)
     told: dict[type, list[pl.DataFrame]] = {}
     for table in (t for t in contract.tables if t.yields):
-        rows = accepted[table.name].with_columns(_key(_owner(table)).alias("_key"))
+        rows = accepted[table.name].with_columns(source_key(_owner(table)).alias("_key"))
         if nobody.height:
             rows = rows.join(nobody, left_on="_key", right_on="key", how="anti", maintain_order="left")
         for entry in table.yields:
@@ -104,6 +104,17 @@ def mapped(
         for name, frame in _reference(table, accepted[table.name]).items():
             frames[name] = frame
     return frames, counts
+
+
+def cleaning_counts(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """What `mapped` counts, alone: a sum over rows."""
+    return _people(contract, accepted)[2]
+
+
+def key_columns(table: Table) -> list[tuple[str, ...]]:
+    """The columns of each key of a person that a table's rows have: of whom they describe, and of whom they tell."""
+    keys = [*(person.key for person in table.person), *([_owner(table)] if table.yields else [])]
+    return list(dict.fromkeys(keys))
 
 
 def _shaped(frame: pl.DataFrame, table: Canonical) -> pl.DataFrame:
@@ -148,7 +159,7 @@ def _people(
     return (together, pl.concat(names), pl.concat(addresses)), gone, pl.concat(counts)
 
 
-def _key(columns: Iterable[str]) -> pl.Expr:
+def source_key(columns: Iterable[str]) -> pl.Expr:
     """The person's key as the source has it; null where any part of it is."""
     return pl.concat_str(list(columns), separator=SEPARATOR)
 
@@ -246,11 +257,11 @@ def _cleaned(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataF
     it.invalid("email", person.email, cleaning.email, "has the form of an email address")
     it.invalid("phone", person.phone, cleaning.phone, "is a telephone number and no placeholder such as 07000000000")
     if person.household:
-        it.made["household_key"] = _key(person.household)
+        it.made["household_key"] = source_key(person.household)
     if person.address:
         _address(it, person)
     out = it.rows.select(
-        _key(person.key).alias("key"),
+        source_key(person.key).alias("key"),
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"),
         nobody.alias("_nobody"),
         *(e.alias(name) for name, e in it.made.items()),
@@ -524,7 +535,7 @@ def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) ->
             "_key",
             domain=pl.lit(entry.domain or contract.domain),
             type=pl.lit(entry.event),
-            ref=_key(entry.key) if entry.key else pl.lit(None, pl.String),
+            ref=source_key(entry.key) if entry.key else pl.lit(None, pl.String),
             start=_when(table, entry.start),
             end=_when(table, entry.end),
             code=_from(table, entry.code),
@@ -543,7 +554,7 @@ def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) ->
     if isinstance(entry, Relationship):
         return some.select(
             "_key",
-            other=_key(entry.other),
+            other=source_key(entry.other),
             kind=_from(table, entry.relationship),
             start=_when(table, entry.start),
             end=_when(table, entry.end),

@@ -6,13 +6,9 @@ are found belongs in `linkage.blocking`, what agreement is worth in `linkage.mod
 
 from __future__ import annotations
 
-import logging
-
 import polars as pl
 
 from linkage.names import canonical_names, sounds
-
-log = logging.getLogger(__name__)
 
 IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
@@ -20,35 +16,39 @@ SHARED_CONTACT = 12  # records of all feeds that may share an email address or a
 SALT = {"name": 1, "place": 2}
 
 
-def conform(records: pl.DataFrame) -> pl.DataFrame:
-    """Derive what linkage compares.
+def prepare(records: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """What is read of the records, and which ids and contacts count: the part for which all records must be seen.
 
     Args:
         records: `source_record` rows, in any order.
 
     Returns:
-        One row a record, sorted by `record_id`, with `uid` (int64, the row's place), names, sets of hashed names and
-        places, parts of the birth date, valid ids, and `fingerprint` (uint64: changes with anything compared).
+        One row a record, sorted by `record_id`, with `uid` (int64, the row's place) and `row` (uint64: changes with
+        anything that `conform` reads); and for each column set aside in part, how many values are shared too often.
     """
     rows = records.sort("record_id").select(
         pl.int_range(pl.len(), dtype=pl.Int64).alias("uid"),
-        "record_id",
-        "feed",
-        _clean("forename").alias("given"),
-        _clean("middle_names").alias("middle"),
-        _clean("surname").alias("surname"),
-        "other_names",
-        "birth_date",
-        "sex",
-        *IDS,
-        "email",
-        "phone",
-        "uprn",
-        "address",
-        "postcode",
-        "other_addresses",
+        *("record_id", "feed", "forename", "middle_names", "surname", "other_names", "birth_date", "sex", *IDS),
+        *("email", "phone", "uprn", "address", "postcode", "other_addresses", "row_hash"),
     )
-    rows = _cap(rows)
+    rows, shared = _cap(rows)
+    told = pl.struct("row_hash", *IDS, "email", "phone")
+    return rows.with_columns(told.hash().alias("row")).drop("row_hash"), shared
+
+
+def conform(rows: pl.DataFrame) -> pl.DataFrame:
+    """Derive what linkage compares, of each record by itself.
+
+    Args:
+        rows: all or some of what `prepare` returns, in its order.
+
+    Returns:
+        One row a record with `uid`, names, sets of hashed names and places, parts of the birth date, valid ids, and
+        `fingerprint` (uint64: changes with anything compared).
+    """
+    rows = rows.drop("row").with_columns(
+        _clean("forename").alias("given"), _clean("middle_names").alias("middle"), _clean("surname").alias("surname")
+    )
     rows = rows.with_columns(
         pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
         pl.col("given").str.head(1).alias("initial"),
@@ -58,7 +58,7 @@ def conform(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("birth_date").dt.month().alias("month"),
         pl.col("birth_date").dt.day().alias("day"),
         pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
-    ).drop("birth_date", "given")
+    ).drop("birth_date", "given", "middle_names")
     rows = rows.with_columns(_doors(rows).alias("door"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
     rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))
@@ -79,26 +79,24 @@ def _clean(name: str) -> pl.Expr:
     return text.str.strip_chars().replace("", None)
 
 
-def _cap(rows: pl.DataFrame) -> pl.DataFrame:
+def _cap(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Set aside ids and contacts that too many records share: placeholders, switchboards, a landlord's telephone."""
+    shared = {}
     for name in (*IDS, "email", "phone"):
         over, most = (["feed", name], SHARED_ID) if name in IDS else ([name], SHARED_CONTACT)
         often = rows.filter(pl.col(name).is_not_null()).group_by(over).len().filter(pl.col("len") > most)
         if often.height:
-            log.warning(
-                "%s: %d values are shared by more than %d records and count for nothing", name, often.height, most
-            )
+            shared[name] = often.height
             rows = rows.with_columns(
                 pl.when(pl.col(name).is_in(often[name].implode())).then(None).otherwise(pl.col(name)).alias(name)
             )
-    return rows
+    return rows, shared
 
 
-def _sets(pairs: pl.DataFrame, height: int, name: str) -> pl.Series:
+def _sets(pairs: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.Series:
     """Sorted sets of hashes, one a record, null where there is nothing: an empty list would count as disagreement."""
     sets = pairs.drop_nulls().unique().sort("uid", name).group_by("uid", maintain_order=True).agg(name)
-    every = pl.DataFrame({"uid": pl.int_range(height, dtype=pl.Int64, eager=True)})
-    return every.join(sets, on="uid", how="left", maintain_order="left")[name]
+    return rows.select("uid").join(sets, on="uid", how="left", maintain_order="left")[name]
 
 
 def _other(rows: pl.DataFrame, field: str) -> pl.DataFrame:
@@ -117,13 +115,13 @@ def _forenames(rows: pl.DataFrame) -> pl.Series:
     called = pl.concat([rows.select("uid", pl.col("forename").alias("name")), _other(rows, "forename")]).drop_nulls()
     called = called.filter(pl.col("name").str.len_chars() > 1)
     meant = called.join(canonical_names(called["name"]), on="name").explode("canonical")
-    return _sets(_hashed(meant, "canonical", "forenames", "name"), rows.height, "forenames")
+    return _sets(_hashed(meant, "canonical", "forenames", "name"), rows, "forenames")
 
 
 def _middles(rows: pl.DataFrame) -> pl.Series:
     middle = rows.select("uid", pl.col("middle").str.split(" ").alias("name")).explode("name").drop_nulls()
     middle = middle.filter(pl.col("name").str.len_chars() > 1)
-    return _sets(_hashed(middle, "name", "middles", "name"), rows.height, "middles")
+    return _sets(_hashed(middle, "name", "middles", "name"), rows, "middles")
 
 
 def _surnames(rows: pl.DataFrame) -> pl.Series:
@@ -131,7 +129,7 @@ def _surnames(rows: pl.DataFrame) -> pl.Series:
     whole = pl.concat([rows.select("uid", pl.col("surname").alias("name")), _other(rows, "surname")]).drop_nulls()
     part = whole.filter(pl.col("name").str.contains(" ", literal=True)).with_columns(pl.col("name").str.split(" "))
     part = part.explode("name").filter(pl.col("name").str.len_chars() > 2)
-    return _sets(_hashed(pl.concat([whole, part]), "name", "surnames", "name"), rows.height, "surnames")
+    return _sets(_hashed(pl.concat([whole, part]), "name", "surnames", "name"), rows, "surnames")
 
 
 def place_keys(rows: pl.DataFrame) -> pl.Series:
@@ -170,4 +168,4 @@ def _places(rows: pl.DataFrame) -> pl.Series:
         [rows.select("uid", "uprn", "door"), past.select("uid", "uprn", _door("text", "postcode").alias("door"))]
     )
     places = pl.concat([known.select("uid", pl.col(name).alias("place")) for name in ("uprn", "door")])
-    return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows.height, "places")
+    return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows, "places")

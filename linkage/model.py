@@ -310,7 +310,7 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
     """Score pairs with Splink.
 
     Args:
-        people: conformed records.
+        people: conformed records, at least those of the pairs.
         pairs: `uid_l` < `uid_r`.
         floor: weight below which pairs are dropped; `-inf` keeps all.
 
@@ -323,10 +323,10 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
         return empty
     from splink import DuckDBAPI, Linker
 
-    held = np.zeros(people.height, dtype=bool)
+    held = np.zeros(int(people["uid"][-1]) + 1, dtype=bool)
     held[pairs["uid_l"].to_numpy()] = True
     held[pairs["uid_r"].to_numpy()] = True
-    used = people.filter(pl.Series(held)).drop("fingerprint", "record_id", "feed")
+    used = people.filter(pl.Series(held[people["uid"].to_numpy()])).drop("fingerprint", "record_id", "feed")
     with engine(folder) as con:
         api = DuckDBAPI(con)
         con.register("people_frame", used.to_arrow())
@@ -335,7 +335,7 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
         con.execute(
             "create table pairs as select uid_l as join_key_l, uid_r as join_key_r, '0' as match_key from pairs_frame"
         )
-        linker = Linker(api.register("people"), _settings(model), log_level="ERROR")
+        linker = Linker(api.register("people"), _settings(model), log_level="ERROR", validate_settings=False)
         for name, table in model.frequencies.items():
             rare = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
             rare = rare.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))

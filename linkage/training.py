@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from linkage.blocking import blocks
-from linkage.conform import conform
+from linkage.conform import conform, prepare
 from linkage.model import BRIDGES, COMPARISONS, CONTRADICTS, IDS, Model, TrainingError, compare, weigh
 
 DRAWN = 2_000_000  # random pairs for u
@@ -34,7 +34,7 @@ def train(records: pl.DataFrame, seed: int, folder: Path | None = None, drawn: i
     Raises:
         TrainingError: fewer than 1,000 records.
     """
-    people = conform(records)
+    people = conform(prepare(records)[0])
     if people.height < FEWEST:
         raise TrainingError(
             f"{people.height} records are too few to train on: {FEWEST} are needed. Use a model trained elsewhere."

@@ -6,7 +6,7 @@ import pytest
 from village import finish
 
 from linkage.blocking import blocks
-from linkage.conform import conform
+from linkage.conform import conform, prepare
 from linkage.model import COMPARISONS, Model, TrainingError, compare, level_of
 from linkage.training import train
 
@@ -19,7 +19,7 @@ def test_a_model_saved_and_loaded_is_the_same_and_holds_no_name(
     assert again.model_id == model.model_id
     text = (tmp_path / "model.json").read_text()
     assert not any(f'"{name}"' in text for name in records["surname"].drop_nulls().unique())
-    people = conform(records.head(1500))
+    people = conform(prepare(records.head(1500))[0])
     pairs = blocks(people).pairs()
     assert compare(people, pairs, again, -30.0, None).equals(compare(people, pairs, model, -30.0, None))
 
@@ -46,7 +46,7 @@ def test_too_few_records_to_train_on_are_refused(records: pl.DataFrame) -> None:
 
 
 def test_a_pair_weighs_the_same_whichever_record_comes_first(model: Model, records: pl.DataFrame) -> None:
-    people = conform(records.head(1200))
+    people = conform(prepare(records.head(1200))[0])
     pairs = blocks(people).pairs()
     last = people.height - 1
     turned = people.with_columns((last - pl.col("uid")).alias("uid")).sort("uid")
@@ -69,7 +69,7 @@ def test_a_name_known_by_another_spelling_is_found_and_weighed(model: Model) -> 
             }
         )
     )
-    people = conform(rows)
+    people = conform(prepare(rows)[0])
     pairs = blocks(people).pairs()
     scored = compare(people, pairs, replace(model, prior=1e-3), -40.0, None)
     found = scored.filter((pl.col("uid_l") == 0) & (pl.col("uid_r") == 1))["g0"].to_list()

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -10,7 +12,7 @@ from assets.context import Council, made, night_of
 from assets.sharing import logged, releaser
 from feeds.intake import deliveries_in_force, loads
 from governance.release import Item
-from summaries import quality
+from summaries import night, quality
 from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone
 
 GROUP = "monitoring"
@@ -40,9 +42,9 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     return [used, load_ledger, quality_report]
 
 
-def deliveries_of(council: Council, night: date) -> dict[str, str]:
-    """The delivery of each feed that a night uses: chosen once, so that all of its steps read the same."""
-    return dict(council.store.get(Zone.LEDGER, f"{USED}/{night}", USED).collect().rows())
+def deliveries_of(council: Council, day: date) -> dict[str, str]:
+    """The delivery of each feed that the night of a day uses: chosen once, so that all of its steps read the same."""
+    return dict(council.store.get(Zone.LEDGER, f"{USED}/{day}", USED).collect().rows())
 
 
 def every(council: Council) -> pl.DataFrame:
@@ -55,40 +57,30 @@ def every(council: Council) -> pl.DataFrame:
 
 @dg.asset(
     group_name=GROUP,
-    deps=[LOAD.name, LOAD_RULE.name],
+    deps=[USED, LOAD.name, LOAD_RULE.name],
     description="For each feed: what came, what was wrong with it in plain words, whether it is late. No values.",
 )
 def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-    """One page a feed, for those who govern information."""
+    """One page a feed and one of all feeds, for those who govern information."""
     store, tonight = council.store, night_of(context, council)
     every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
-    team = council.organisation.teams[READERS]
-    gate = releaser(council)
-    pages = [
-        Item(
-            "report",
-            READERS,
-            team.roles[0],
-            team.reason,
-            None,
-            quality.report(
-                every_load,
-                broken,
-                {
-                    "feed": c.id,
-                    "name": c.name,
-                    "partner": c.partner,
-                    "owner": c.owner,
-                    "every": c.interval.days,
-                    "version": c.version,
-                },
-                tonight,
-            ).encode(),
-            name=c.id,
-        )
+    team, gate = council.organisation.teams[READERS], releaser(council)
+    about: list[dict[str, Any]] = [
+        {"feed": c.id, "name": c.name, "partner": c.partner, "owner": c.owner, "every": c.interval.days}
+        | {"version": c.version}
         for c in council.contracts.values()
+    ]
+    pages = [
+        Item("report", READERS, team.roles[0], team.reason, None, page.encode(), name=feed["feed"])
+        for feed in about
+        for page in [quality.report(every_load, broken, feed, tonight)]
     ]
     now = datetime.now(UTC).replace(tzinfo=None)
     released = gate.release_many(pages, tonight, now, logged=logged(council, tonight))
+    files = dict(zip((feed["feed"] for feed in about), (Path(f).name for f in released["file"]), strict=True))
+    states = quality.states(every_load, every(council), tonight)
+    totals = {name: states[name].sum() for name in ("received", "accepted", "quarantined", "withdrawn")}
+    listed = [row | {"file": files[row["feed"]]} for row in states.iter_rows(named=True)]
+    gate.index(READERS, night.report({"night": tonight, **totals, "feeds": listed}).encode())
     store.put(RELEASE.zone, f"released/{tonight}/report", {"released": released})
     return made("quality_report", released.height)

@@ -26,7 +26,7 @@ from warehouse import site as sites
 from warehouse.tables import LOAD, PERSON_LINK
 
 FIRST = date(2026, 11, 20)  # the first night; extracts are drawn as a day begins, the night runs at two
-LATE, BAD = "police-missing", "school-census"  # on every later night
+LATE, BAD = ("police-missing",), ("school-census",)  # on every later night
 
 
 @dataclass
@@ -61,8 +61,8 @@ def invent(people: int, seed: int, day: date, drop: Path, truth: Path, first: bo
         day,
         seed,
         since=None if first else day - timedelta(days=1),
-        late=() if first else (LATE,),
-        bad=() if first else (BAD,),
+        late=() if first else LATE,
+        bad=() if first else BAD,
     )
     known.write(world, written.records, truth)
     return dict(written.rows)
@@ -144,7 +144,8 @@ def _report(council: Council, night: date, delivered: Sequence[str]) -> None:
     for r in tonight.filter(pl.col("status") != "accepted").iter_rows(named=True):
         click.echo(f"  {r['status']}: {r['feed']}: {r['reason']}")
     for feed in sorted(set(council.contracts) - set(delivered)):
-        click.echo(f"  late: {feed}: nothing came; the night used its delivery of {facts['deliveries'].get(feed)}.")
+        why = "late" if feed in LATE else "nothing new"
+        click.echo(f"  {why}: {feed}: nothing came; the night used its delivery of {facts['deliveries'].get(feed)}.")
     _heading("What came of it")
     for name, value in outcome_lines(council, night, facts):
         click.echo(f"  {name:<34} {value}")

@@ -30,10 +30,19 @@ def report(facts: Mapping[str, Any]) -> str:
     Args:
         facts: night (date); any of the counts named in `COUNTS` (int); feeds: a list of dicts feed, name, status
             (accepted, rejected, held, late or none), delivered (date or null), received, accepted, quarantined,
-            reason; stages: a mapping of stage to seconds; notes: sentences, such as why a model raised no flag.
+            reason, file (of its quality report); stages: a mapping of stage to seconds; notes: sentences, such as
+            why a model raised no flag.
     """
     feeds = [
-        {"name": "", "delivered": None, "received": None, "accepted": None, "quarantined": None, "reason": ""}
+        {
+            "name": "",
+            "delivered": None,
+            "received": None,
+            "accepted": None,
+            "quarantined": None,
+            "reason": "",
+            "file": "",
+        }
         | dict(feed)
         for feed in facts.get("feeds", ())
     ]

@@ -47,6 +47,33 @@ def freshness(loads: pl.DataFrame, feeds: pl.DataFrame, night: date) -> pl.DataF
     )
 
 
+def states(loads: pl.DataFrame, feeds: pl.DataFrame, night: date) -> pl.DataFrame:
+    """What each feed's latest delivery came to: the rows of a night's report.
+
+    Args:
+        loads: LOAD.
+        feeds: as for `freshness`, with `name`.
+        night: the night.
+
+    Returns:
+        feed, name, status (accepted, rejected, held, late or none), delivered (date of the last accepted), received,
+        accepted, quarantined, withdrawn, reason; sorted by feed.
+    """
+    latest = loads.with_columns(day=_delivered()).filter(pl.col("day") <= night).sort("day", "loaded_at")
+    latest = latest.group_by("feed").agg(
+        pl.col("status", "received", "accepted", "quarantined", "withdrawn", "reason").last()
+    )
+    late = (pl.col("status") == "accepted") & pl.col("late")
+    return (
+        freshness(loads, feeds, night)
+        .join(feeds.select("feed", "name"), on="feed")
+        .join(latest, on="feed", how="left")
+        .with_columns(status=pl.when(late).then(pl.lit("late")).otherwise(pl.col("status").fill_null("none")))
+        .select("feed", "name", "status", "delivered", "received", "accepted", "quarantined", "withdrawn", "reason")
+        .sort("feed")
+    )
+
+
 def _delivered() -> pl.Expr:
     """The day of a delivery: its key begins with it; else when it was loaded."""
     return (
@@ -80,7 +107,7 @@ def report(
     known = pl.DataFrame({key: [feed[key]] for key in ("feed", "partner", "name", "every")})
     fresh = freshness(mine, known, night).row(0, named=True)
     trend = [row | {"when": say(row["day"]), "share": f"{row['share']:.2f}"} for row in mine.iter_rows(named=True)]
-    before = mine["delivery"][-2] if mine.height > 1 else None
+    before = mine["delivery"][-2] if mine.height > 1 else ""
     rules: list[dict[str, Any]] = []
     if trend:
         latest = load_rules.filter((pl.col("feed") == feed["feed"]) & (pl.col("delivery") == trend[-1]["delivery"]))

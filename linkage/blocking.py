@@ -57,16 +57,18 @@ class Blocks:
         if changed is not None:
             touched = keys.filter(pl.col("uid").is_in(changed.implode()))["key"].unique()
             keys = keys.filter(pl.col("key").is_in(touched.implode()))
-        keys = keys.sort("key", "uid")
+        keys = keys.sort("key")
         key, uid = keys["key"].to_numpy(), keys["uid"].cast(pl.Int64).to_numpy()
         found, here, step = [np.zeros(0, dtype=np.int64)], np.arange(len(key)), 1
         while len(here):
             # each record with the one so many places further on, for as long as they stand under one key
             here = here[: np.searchsorted(here, len(key) - step)]
             here = here[key[here] == key[here + step]]
-            found.append(uid[here] << 32 | uid[here + step])
+            one, other = uid[here], uid[here + step]
+            found.append(np.minimum(one, other) << 32 | np.maximum(one, other))
             step += 1
-        packed = pl.Series(np.concatenate(found)).unique().sort().to_numpy()
+        packed = pl.Series(np.concatenate(found)).sort().to_numpy()
+        packed = packed[np.flatnonzero(np.diff(packed, prepend=-1))]
         left, right = packed >> 32, packed & 0xFFFFFFFF
         if changed is not None:
             fresh = np.zeros(int(max(right.max(initial=0), changed.max() or 0)) + 1, dtype=bool)

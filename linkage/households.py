@@ -119,24 +119,21 @@ def _located(
 def _members(grouped: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, night: date) -> pl.DataFrame:
     """`household_member` rows: the feeds whose records place each person at the address, and how well."""
     rows = records.select(
-        "record_id",
-        "feed",
-        "address_from",
-        "seen_on",
-        "postcode",
-        place_keys(records).alias("door"),
-        "uprn",
+        "record_id", "feed", "address_from", "seen_on", "uprn", place_keys(records).alias("door")
     ).join(links.select("record_id", "person_id"), on="record_id")
-    here = grouped.select("person_id", "home", "household_id")
     doors = rows.select("door", "uprn").drop_nulls().unique("door", keep="none")
     rows = rows.join(doors.rename({"uprn": "uprn_by_door"}), on="door", how="left")
-    rows = rows.with_columns(pl.coalesce("uprn", "uprn_by_door", "door").alias("at"))
-    seen = here.join(rows, on="person_id", how="left").with_columns((pl.col("at") == pl.col("home")).alias("fits"))
+    here = grouped.select("person_id", "home", "household_id")
+    fits = pl.coalesce("uprn", "uprn_by_door", "door") == pl.col("home")
     days = (pl.lit(night) - pl.col("seen_on")).dt.total_days()
-    seen = seen.group_by("household_id", "person_id").agg(
-        pl.col("address_from").filter("fits").min().alias("from"),
-        pl.col("feed").filter("fits").unique().sort().alias("evidence"),
-        days.filter("fits").min().alias("days"),
+    told = rows.join(here, on="person_id").filter(fits).group_by("person_id")
+    found = told.agg(
+        pl.col("address_from").min().alias("from"),
+        pl.col("feed").unique().sort().alias("evidence"),
+        days.min().alias("days"),
+    )
+    seen = here.join(found, on="person_id", how="left").with_columns(
+        pl.col("evidence").fill_null(pl.lit([], pl.List(pl.String)))
     )
     certainty = (
         pl.when((pl.col("evidence").list.len() > 1) | (pl.col("days") <= FRESH)).then(pl.lit("strong"))

@@ -50,9 +50,7 @@ def assign(now: pl.DataFrame, before: pl.DataFrame, founded_on: pl.DataFrame, ni
     founders = now.group_by("group").agg(pl.col("member").min())
     fresh = founders.join(kept, on="group", how="anti").sort("member")
     stamp = f"\x1f{night.isoformat()}"
-    new = [
-        hmac.new(key, f"{member}{stamp}".encode(), "sha256").hexdigest()[:32] for member in fresh["member"].to_list()
-    ]
+    new = [hmac.digest(key, f"{member}{stamp}".encode(), "sha256").hex()[:32] for member in fresh["member"].to_list()]
     founded = fresh.select("group", pl.Series("id", new, dtype=pl.String), pl.lit(True).alias("founded"))
     ids = pl.concat([kept.with_columns(pl.lit(False).alias("founded")), founded]).sort("id")
     moves = (

@@ -190,7 +190,7 @@ def _edges(
         ids.gather(scored["uid_r"]).alias("record_r"),
         weight.alias("match_weight"),
         (1 / (1 + 2.0 ** -weight.clip(-60, 60))).alias("match_probability"),
-        pl.concat_list(LEVELS).alias("levels"),
+        pl.Series("levels", scored.select(LEVELS).to_numpy(order="c")).cast(pl.List(pl.Int8)),
         pl.when("bridge").then(pl.lit("bridge")).otherwise(pl.lit("probability")).alias("by"),
         pl.lit(model.model_id).alias("model_id"),
         "uid_l",

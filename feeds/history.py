@@ -11,6 +11,7 @@ from datetime import datetime
 
 import polars as pl
 
+from feeds.repeats import places
 from warehouse.tables import TIMESTAMP, Table
 
 HISTORY = ("known_from", "known_to")
@@ -52,16 +53,13 @@ def merge(
     stands = pl.col("known_to").is_null() & pl.col("feed").is_in(list(feeds_changed))
     settled, standing = before.filter(~stands), before.filter(stands)
 
-    content = [name for name in told if name != fact]
-    pair = standing.select(fact, *content).join(current.select(fact, *content), on=fact, how="inner", suffix="_now")
-    same = pair.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in content)).select(
-        fact
-    )
-    kept = standing.join(same, on=fact, how="semi")
-    closed = standing.join(same, on=fact, how="anti").with_columns(pl.lit(now, TIMESTAMP).alias("known_to"))
+    found = places(current, standing, told)
+    stays = pl.int_range(standing.height, dtype=pl.UInt32, eager=True).is_in(found.drop_nulls().implode())
+    kept = standing.filter(stays)
+    closed = standing.filter(~stays).with_columns(pl.lit(now, TIMESTAMP).alias("known_to"))
     closed = closed.filter(pl.col("known_from") < now)  # what this very moment taught and took back was never known
 
-    fresh = current.join(same, on=fact, how="anti").with_columns(
+    fresh = current.filter(found.is_null()).with_columns(
         _known_from({*before["feed"].unique(), *held}, now, lag, "recorded_at" in told).alias("known_from"),
         pl.lit(None, TIMESTAMP).alias("known_to"),
     )

@@ -400,9 +400,10 @@ def current(store: Store, feed: str, name: str, delivery: str | None = None) -> 
 def current_all(
     store: Store, used: Mapping[str, str], table: Canonical, only: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """What feeds (or `only` some) tell of a canonical table after the delivery that is used of each, sorted by key.
+    """What feeds (or `only` some) tell of a canonical table after the delivery that is used of each.
 
-    Where feeds of reference data overlap, the first by name wins. Columns that history sets are not among them.
+    Sorted by key, but for tables with a history, which `history.merge` sorts. Where feeds of reference data overlap,
+    the first by name wins. Columns that history sets are not among them.
     """
     chosen = [feed for feed in sorted(used) if only is None or feed in only]
     frames = [pl.DataFrame(schema=shape(table)), *(current(store, feed, table.name, used[feed]) for feed in chosen)]
@@ -410,7 +411,7 @@ def current_all(
     everything = pl.concat(frames)
     if table is not SOURCE_RECORD and "feed" not in table.schema:
         everything = everything.unique(key, keep="first", maintain_order=True)
-    return everything.sort(key)
+    return everything if "known_from" in table.schema else everything.sort(key)
 
 
 def _status(store: Store, feed: str, delivery: str) -> str:

@@ -36,15 +36,13 @@ def places(rows: pl.DataFrame, before: pl.DataFrame, columns: Iterable[str]) -> 
     Found by hash, and then compared cell by cell: rows that only share a hash are not the same.
     """
     columns = list(columns)
-    hashed_rows, hashed_before = (
-        pl.DataFrame({"hash": frame.select(columns).hash_rows()}).with_columns(
-            pl.int_range(pl.len()).over("hash").alias("nth"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("place")
-        )
+    nth = pl.col("hash").rank("ordinal") - pl.col("hash").rank("min")
+    told, stood = (
+        pl.DataFrame({"hash": frame.select(columns).hash_rows()}).with_columns(nth.alias("nth"))
         for frame in (rows, before)
     )
-    found = hashed_rows.join(
-        hashed_before, on=["hash", "nth"], how="left", maintain_order="left", suffix="_before"
-    )["place_before"]  # fmt: skip
+    stood = stood.with_row_index("place")
+    found = told.join(stood, on=["hash", "nth"], how="left", maintain_order="left")["place"]
     same = pl.DataFrame([rows[name].eq_missing(before[name].gather(found)) for name in columns])
     kept = same.select(pl.all_horizontal(pl.all()).alias("kept"))["kept"]
     return pl.select(pl.when(kept).then(found).alias(BEFORE)).to_series()

@@ -142,17 +142,20 @@ class Store:
                 self._write(table.zone, folder, made, PART, frame)
             return frame.height
         previous = self._months_before(table, night)
-        months = frame.with_columns(pl.col("known_from").dt.strftime("%Y-%m").alias("_month"))
-        parts = months.partition_by("_month", as_dict=True, include_key=False)
-        digests: dict[str, str] = {}
+        month = frame["known_from"].dt.date().dt.month_start().alias("_month")
+        hashes = pl.DataFrame([month, frame.hash_rows().alias("hash")]).partition_by("_month", as_dict=True)
+        digests = {f"{day:%Y-%m}": _digest(part["hash"], frame.schema) for (day,), part in sorted(hashes.items())}
         with self._generation(table.zone, folder) as made:
-            for (month,), part in sorted(parts.items()):
-                digests[month] = _digest(part)
-                file = f"{month}.parquet"
-                if previous and previous[1].get(month) == digests[month] and (previous[0] / file).is_file():
+            stands = []
+            for (day,) in hashes:
+                name = f"{day:%Y-%m}"
+                file = f"{name}.parquet"
+                if previous and previous[1].get(name) == digests[name] and (previous[0] / file).is_file():
                     os.link(previous[0] / file, made / file)
-                else:
-                    self._write(table.zone, folder, made, month, part)
+                    stands.append(day)
+            fresh = frame.with_columns(month).filter(~month.is_in(stands))
+            for (day,), part in sorted(fresh.partition_by("_month", as_dict=True, include_key=False).items()):
+                self._write(table.zone, folder, made, f"{day:%Y-%m}", part)
             _write_text(made / DIGESTS, json.dumps(digests, indent=1))
         return frame.height
 
@@ -372,10 +375,9 @@ def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(*schema, *(c for c in frame.columns if c not in schema))
 
 
-def _digest(frame: pl.DataFrame) -> str:
+def _digest(hashes: pl.Series, schema: pl.Schema) -> str:
     """What a frame holds, in order, as a digest; another version of polars may give another, and costs one rewrite."""
-    hashes = frame.hash_rows()
-    return hashlib.blake2b(hashes.to_numpy().tobytes() + str(frame.schema).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(hashes.to_numpy().tobytes() + str(schema).encode(), digest_size=16).hexdigest()
 
 
 def _month_before(day: date) -> date:

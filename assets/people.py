@@ -8,7 +8,7 @@ import polars as pl
 from assets.context import Council, made, night_of
 from assets.monitoring import USED, deliveries_of
 from feeds.intake import current_all
-from linkage import golden, households, night
+from linkage import conform, golden, households, night
 from linkage.model import Model
 from linkage.training import train
 from warehouse.tables import (
@@ -67,7 +67,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 def linkage_model(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
     """Keep the model in force; train one where there is none yet."""
     if not council.store.has(Zone.VAULT, MODEL):
-        records = council.store.read(SOURCE_RECORD, night_of(context, council))
+        records = council.store.scan(SOURCE_RECORD, night_of(context, council)).select(conform.READ).collect()
         model = train(records, seed=1, folder=council.home / "tmp")
         model.save(council.home / FOLDER / model.model_id)
         in_force = pl.DataFrame({"model_id": [model.model_id]})
@@ -95,18 +95,17 @@ def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
     previous = None
     if before:
         # a night whose state is gone, or was kept otherwise, is linked anew; ids last all the same
-        kept = {
-            name: store.get(Zone.VAULT, f"{STATE}/{before}", name)
-            for name in store.names(Zone.VAULT, f"{STATE}/{before}")
-        }
+        folder = f"{STATE}/{before}"
+        kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
+        none = pl.DataFrame()
         previous = night.Linked(
             edges=store.read(MATCH_EDGE, before),
             links=store.read(PERSON_LINK, before),
             lineage=store.read(PERSON_LINEAGE, before),
-            state=kept["state"].collect() if "keys" in kept else pl.DataFrame(),
-            keys=kept["keys"].collect() if "keys" in kept else pl.DataFrame(),
+            state=kept.get("state", none),
+            keys=kept.get("keys", none),
         )
-    records, key = store.read(SOURCE_RECORD, tonight), council.ring.key("person")
+    records, key = store.scan(SOURCE_RECORD, tonight).select(conform.READ).collect(), council.ring.key("person")
     linked = night.link(records, previous, load_model(council), tonight, key, council.home / "tmp")
     store.put(Zone.VAULT, f"{STATE}/{tonight}", {"state": linked.state, "keys": linked.keys})
     shared = {f"shared {column}": count for column, count in linked.shared.items()}
@@ -162,8 +161,8 @@ def household(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
     homes, members = households.households(
-        store.read(PERSON, tonight),
-        store.read(SOURCE_RECORD, tonight),
+        store.scan(PERSON, tonight).select(households.PEOPLE).collect(),
+        store.scan(SOURCE_RECORD, tonight).select(households.RECORDS).collect(),
         store.read(PERSON_LINK, tonight),
         store.read(RELATIONSHIP, tonight),
         store.read(DWELLING, tonight),

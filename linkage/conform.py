@@ -11,6 +11,10 @@ import polars as pl
 from linkage.names import canonical_names, sounds
 
 IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
+READ = (
+    *("record_id", "feed", "forename", "middle_names", "surname", "other_names", "birth_date", "sex", *IDS),
+    *("email", "phone", "uprn", "address", "postcode", "other_addresses", "row_hash"),
+)
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
 SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
 SALT = {"name": 1, "place": 2}
@@ -20,17 +24,13 @@ def prepare(records: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """What is read of the records, and which ids and contacts count: the part for which all records must be seen.
 
     Args:
-        records: `source_record` rows, in any order.
+        records: `source_record` rows, in any order; the columns `READ` suffice.
 
     Returns:
         One row a record, sorted by `record_id`, with `uid` (int64, the row's place) and `row` (uint64: changes with
         anything that `conform` reads); and for each column set aside in part, how many values are shared too often.
     """
-    rows = records.sort("record_id").select(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("uid"),
-        *("record_id", "feed", "forename", "middle_names", "surname", "other_names", "birth_date", "sex", *IDS),
-        *("email", "phone", "uprn", "address", "postcode", "other_addresses", "row_hash"),
-    )
+    rows = records.select(READ).sort("record_id").with_row_index("uid").cast({"uid": pl.Int64})
     rows, shared = _cap(rows)
     told = pl.struct("row_hash", *IDS, "email", "phone")
     return rows.with_columns(told.hash().alias("row")).drop("row_hash"), shared

@@ -57,7 +57,7 @@ def people(
     attribute ages; the value that counts most wins, then the one seen last.
 
     Args:
-        records: `source_record` rows.
+        records: `source_record` rows; the columns `READ` suffice.
         links: `person_link` rows.
         trust: for each feed, what its contract says of an attribute, 0 to 1; 0.5 where it is silent.
         night: the day on which ages and recency are judged.

@@ -13,6 +13,8 @@ from linkage.conform import place_keys
 from linkage.identity import assign
 from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER
 
+PEOPLE = ("person_id", "birth_date", "death_date", "uprn", "address", "postcode")  # all that is read of a person
+RECORDS = ("record_id", "feed", "household_key", "address_from", "seen_on", "uprn", "address", "postcode")
 CROWD = 12  # people in a home beyond which it is not one household
 FRESH = 365  # days for which a sighting is recent
 OLD = 3 * 365  # days after which a sighting is weak
@@ -37,7 +39,8 @@ def households(
     failing that, with their nearest kin.
 
     Args:
-        people, records, links, relationships, dwelling, place: rows of the canonical tables.
+        people, records, links, relationships, dwelling, place: rows of the canonical tables; of the first two, the
+            columns `PEOPLE` and `RECORDS` suffice.
         previous: last night's `household` and `household_member`, None on the first.
         night: names the night and judges what is recent.
         key: secret of new household ids.

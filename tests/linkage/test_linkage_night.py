@@ -111,6 +111,27 @@ def test_a_person_whose_records_all_change_feed_keeps_the_id(
     assert third.links.join(copies, on="record_id", how="semi")["person_id"].unique().to_list() == [who]
 
 
+def test_a_night_whose_state_is_gone_is_linked_anew_and_keeps_its_ids(
+    linked: Linked, records: pl.DataFrame, model: Model
+) -> None:
+    rows, on = churn(records, seed=4), START + timedelta(days=1)
+    bare = Linked(linked.edges, linked.links, linked.lineage, pl.DataFrame(), pl.DataFrame())
+    anew, usual = link(rows, bare, model, on, KEY), link(rows, linked, model, on, KEY)
+    assert anew.edges.equals(usual.edges)
+    assert anew.links.equals(usual.links)
+    assert anew.lineage.equals(usual.lineage)
+
+
+def test_values_that_too_many_share_are_told_once_and_only_by_their_number(
+    records: pl.DataFrame, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = records.head(400).with_columns(pl.lit("07000000000").alias("phone"))
+    found = link(rows, None, model, START, KEY)
+    assert found.shared["phone"] == 1
+    told = [record.getMessage() for record in caplog.records if "phone" in record.getMessage()]
+    assert len(told) == 1 and "07000000000" not in told[0]
+
+
 def test_another_model_scores_everything_again(linked: Linked, records: pl.DataFrame, model: Model) -> None:
     from dataclasses import replace
 

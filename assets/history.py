@@ -73,7 +73,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 def found_by_rules(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Hold the site's rules against what is known tonight."""
     tonight = night_of(context, council)
-    view = known(council, tonight).at(tonight)
+    view = known(council, tonight).at(tonight).held()
     cohorts = [rules.members(view, cohort) for cohort in council.cohorts]
     yield council.write(INDICATOR, tonight, rules.indicators(view, council.indicators))
     yield council.write(COHORT_MEMBER, tonight, pl.concat([COHORT_MEMBER.empty(), *cohorts]))

@@ -75,7 +75,7 @@ def flags(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council])
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
     previous = store.read(RISK_FLAG, before) if before else None
-    view, models = known(council, tonight).at(tonight), in_force(council)
+    view, models = known(council, tonight).at(tonight).held(), in_force(council)
     snapshots, raised = [], []
     for outcome in council.outcomes:
         frame = features.build(view, outcomes.population(view, outcome))

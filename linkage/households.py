@@ -124,7 +124,7 @@ def _members(grouped: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, 
     rows = records.select(
         "record_id", "feed", "address_from", "seen_on", "uprn", place_keys(records).alias("door")
     ).join(links.select("record_id", "person_id"), on="record_id")
-    doors = rows.select("door", "uprn").drop_nulls().unique("door", keep="none")
+    doors = rows.select("door", "uprn").drop_nulls().unique().unique("door", keep="none")
     rows = rows.join(doors.rename({"uprn": "uprn_by_door"}), on="door", how="left")
     here = grouped.select("person_id", "home", "household_id")
     fits = pl.coalesce("uprn", "uprn_by_door", "door") == pl.col("home")

@@ -7,7 +7,7 @@ day and so cannot see later; only `OutcomeView` looks past the day, and only onc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -47,6 +47,11 @@ class View:
     involvements: pl.LazyFrame
     people: pl.DataFrame
     members: pl.DataFrame
+
+    def held(self) -> View:
+        """The same view with its facts in memory, for those who read them more than once."""
+        events, involvements = pl.collect_all([self.events, self.involvements])
+        return replace(self, events=events.lazy(), involvements=involvements.lazy())
 
 
 @dataclass(frozen=True)

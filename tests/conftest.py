@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("kinfold", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("kinfold")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

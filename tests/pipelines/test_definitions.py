@@ -39,7 +39,7 @@ def test_the_night_waits_for_no_feed_and_publishes_last(council: Council) -> Non
     nightly = build(council).resolve_job_def("nightly")
     names = [node.name for node in nightly.nodes_in_topological_order]
     assert names[-1] == "published"
-    assert not any(name.startswith("check_") for name in names)
+    assert not any(name.startswith("ingest_") for name in names)
 
 
 def test_the_schedule_names_the_night_that_it_starts(council: Council) -> None:

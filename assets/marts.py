@@ -40,7 +40,6 @@ from warehouse.tables import (
 
 GROUP = "marts"
 KEEP = 3  # nights
-ANALYSTS = "analysts"  # the team that queries the marts, and whose agreement limits them
 NAMES = {
     PERSON_PROFILE: "people",
     HOUSEHOLD: "households",
@@ -73,8 +72,9 @@ def mart_of(council: Council, table: Table, night: date) -> MartTable:
         return MartTable.of(table, frame.drop("file", strict=False), NAMES[table])
     links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
     linked = frame.join(links, on="record_id").drop("record_id").select("person_id", pl.exclude("person_id"))
-    role = council.organisation.teams[ANALYSTS].roles[0]
-    sections = council.agreements.sections(ANALYSTS, role, council.organisation.teams[ANALYSTS].reason, night)
+    readers = council.organisation.marts_for
+    team = council.organisation.teams[readers]
+    sections = council.agreements.sections(readers, team.roles[0], team.reason, night)
     category = pl.col("type") if table is EVENT else pl.lit(INVOLVEMENT.name)
     permitted = limited(linked, sections, category)
     return MartTable.of(table, permitted, NAMES[table], more=[OF_PEOPLE], order_by=("person_id", "start", *table.key))

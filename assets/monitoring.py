@@ -18,7 +18,6 @@ from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone
 GROUP = "monitoring"
 USED = "deliveries_used"
 _USED = {"feed": pl.String, "delivery": pl.String}
-READERS = "information-governance"  # the team that reads of every feed
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -64,14 +63,15 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     """One page a feed and one of all feeds, for those who govern information."""
     store, tonight = council.store, night_of(context, council)
     every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
-    team, gate = council.organisation.teams[READERS], releaser(council)
+    readers, gate = council.organisation.quality_for, releaser(council)
+    team = council.organisation.teams[readers]
     about: list[dict[str, Any]] = [
         {"feed": c.id, "name": c.name, "partner": c.partner, "owner": c.owner, "every": c.interval.days}
         | {"version": c.version}
         for c in council.contracts.values()
     ]
     pages = [
-        Item("report", READERS, team.roles[0], team.reason, None, page.encode(), name=feed["feed"])
+        Item("report", readers, team.roles[0], team.reason, None, page.encode(), name=feed["feed"])
         for feed in about
         for page in [quality.report(every_load, broken, feed, tonight)]
     ]
@@ -81,6 +81,6 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     states = quality.states(every_load, every(council), tonight)
     totals = {name: states[name].sum() for name in ("received", "accepted", "quarantined", "withdrawn")}
     listed = [row | {"file": files[row["feed"]]} for row in states.iter_rows(named=True)]
-    gate.index(READERS, night.report({"night": tonight, **totals, "feeds": listed}).encode())
+    gate.index(readers, night.report({"night": tonight, **totals, "feeds": listed}).encode())
     store.put(RELEASE.zone, f"released/{tonight}/report", {"released": released})
     return made("quality_report", released.height)

@@ -95,13 +95,20 @@ class Team(Config):
 
 
 class Organisation(Config):
-    """One council: its parties, services and teams, and the plain names of categories and reasons."""
+    """One council: its parties, services and teams, and the plain names of categories and reasons.
+
+    Attributes:
+        marts_for: the team that queries the marts; what its agreements do not share is not in them.
+        quality_for: the team that reads how good every delivery was.
+    """
 
     council: str
     timezone: str
     parties: tuple[Party, ...]
     services: dict[str, str]
     teams: dict[str, Team]
+    marts_for: str
+    quality_for: str
     reasons: dict[str, str]
     categories: dict[str, str]
 
@@ -157,6 +164,8 @@ def load_organisation(site: Path) -> Organisation:
     for name, team in made.teams.items():
         check(("teams", name, "service"), "service", team.service, made.services)
         check(("teams", name, "reason"), "reason", team.reason, made.reasons)
+    check(("marts_for",), "team", made.marts_for, made.teams)
+    check(("quality_for",), "team", made.quality_for, made.teams)
     try:
         ZoneInfo(made.timezone)
     except (ZoneInfoNotFoundError, ValueError):

@@ -89,6 +89,19 @@ def test_a_mistake_in_a_contract_stops_loading_with_file_line_and_remedy(
     assert said.exit_code == 1 and "police-missing.odcs.yaml" in said.output and "Traceback" not in said.output
 
 
+def test_a_team_that_does_not_exist_is_refused_before_anything_runs(council: Council, tmp_path: Path) -> None:
+    import shutil
+
+    from governance.organisation import load_organisation
+
+    site = tmp_path / "sites" / "elsewhere"
+    shutil.copytree(council.site, site)
+    file = site / "site.yaml"
+    file.write_text(file.read_text().replace("marts_for: analysts", "marts_for: analyst"))
+    with pytest.raises(SiteError, match=r"site\.yaml:\d+: .*analyst"):
+        load_organisation(site)
+
+
 def test_the_data_dictionary_is_as_the_definitions_say() -> None:
     said = CliRunner().invoke(main, ["dictionary"])
     assert (PROJECT / "docs" / "data-dictionary.md").read_text(encoding="utf-8") == said.output, (

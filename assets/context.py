@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import polars as pl
 
-from feeds.contracts import Contract, Event, load_contracts
+from feeds.contracts import Contract, Event
+from feeds.dialect import load_contracts
 from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation

@@ -9,7 +9,7 @@ import polars as pl
 from assets.context import Council, learnt, night_of
 from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
-from feeds.intake import changed_since, current_all
+from feeds.ledger import changed_since, current_all
 from models import rules
 from models.views import History
 from warehouse.tables import (

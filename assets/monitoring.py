@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.sharing import logged, releaser
-from feeds.intake import deliveries_in_force, loads
+from feeds.ledger import deliveries_in_force, loads
 from governance.release import Item
 from summaries import night, quality
 from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone

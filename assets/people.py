@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.monitoring import USED, deliveries_of
-from feeds.intake import current_all
+from feeds.ledger import current_all
 from linkage import conform, golden, households, night
 from linkage.model import Model
 from linkage.training import train

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from feedhouse import HEAD, PEOPLE, House, Make
 
-from feeds.contracts import Contract, load_contract
+from feeds.contracts import Contract
+from feeds.dialect import load_contract
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from feeds.contracts import Contract
 from feeds.deliveries import find_deliveries, land
-from feeds.intake import Load, check
+from feeds.intake import check
+from feeds.ledger import Load
 from governance import keys
 from governance.vault import Vault
 from warehouse.store import Store

@@ -17,7 +17,7 @@ from pathlib import Path
 from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
-from feeds.contracts import load_contract
+from feeds.dialect import load_contract
 from feeds.deliveries import delivered, unsealed
 from feeds.mapping import mapped
 from feeds.readers import read

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from feedhouse import HEAD, PEOPLE, Make
 
-from feeds.contracts import expectations, load_contract, load_contracts, strptime
+from feeds.contracts import strptime
+from feeds.dialect import expectations, load_contract, load_contracts
 from warehouse.site import PROJECT, SiteError
 
 
@@ -36,7 +37,7 @@ def test_all_contracts_load_in_a_fraction_of_a_second_and_import_nothing_slow() 
     assert time.process_time() - began < 1
     code = (
         "import sys, feeds.intake, feeds.history; from pathlib import Path; "
-        "from feeds.contracts import load_contracts; "
+        "from feeds.dialect import load_contracts; "
         "load_contracts(Path('sites/harrowmere')); "
         "print([m for m in ('great_expectations', 'jsonschema', 'lxml', 'fastexcel', 'pandas') if m in sys.modules])"
     )

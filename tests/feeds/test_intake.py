@@ -10,15 +10,8 @@ from feedhouse import HEADER, NOW, PEOPLE, House, Make
 
 from feeds.contracts import Contract
 from feeds.deliveries import delivered, find_deliveries, land
-from feeds.intake import (
-    changed_since,
-    check,
-    current,
-    current_all,
-    deliveries_in_force,
-    latest_accepted,
-    loads,
-)
+from feeds.intake import check
+from feeds.ledger import changed_since, current, current_all, deliveries_in_force, latest_accepted, loads
 from governance.pseudonyms import record_ids
 from warehouse.store import Store
 from warehouse.tables import EVENT, LOAD, PLACE, RELATIONSHIP, SOURCE_RECORD, Zone

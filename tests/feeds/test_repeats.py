@@ -104,7 +104,7 @@ def loads(contracts: list[Contract], sent: list[list[str]], alone: bool) -> list
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KINFOLD_KEY", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=")
         if alone:
-            patch.setattr(intake, "_terms", lambda *_: None)
+            patch.setattr(intake, "terms_of", lambda *_: None)
         house = House(Path(folder) / "home")
         days = [f"2026-11-{20 + i}" for i in range(len(sent))]
         for contract, day, rows in zip(contracts, days, sent, strict=True):

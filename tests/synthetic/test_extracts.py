@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from feeds.contracts import load_contracts
+from feeds.dialect import load_contracts
 from synthetic import borough, extracts
 from synthetic.extracts import Written
 from synthetic.extracts.noise import Dice, misspelt, serial

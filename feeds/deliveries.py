@@ -7,6 +7,7 @@ What belongs here: names, times and digests of files. What is in them belongs in
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import BinaryIO
 
 from feeds.contracts import Contract
 from governance.vault import Vault
@@ -76,9 +78,9 @@ class Landed:
         return sum(file.size for file in self.files)
 
 
-def unsealed(landed: Landed, path: str, vault: Vault) -> bytes:
-    """One file of a landed delivery, in memory."""
-    return vault.unseal(landed.folder / f"{landed.names.index(path):03}.sealed", _bound(landed, path))
+def opened(landed: Landed, path: str, vault: Vault) -> BinaryIO:
+    """One file of a landed delivery, to be read from its beginning to its end; never as plaintext on a disk."""
+    return io.BytesIO(vault.unseal(landed.folder / f"{landed.names.index(path):03}.sealed", _bound(landed, path)))
 
 
 def delivery_order(delivery: str) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from feeds import readers
 from feeds.contracts import Contract, Table
-from feeds.deliveries import Landed, unsealed
+from feeds.deliveries import Landed, opened
 from feeds.ledger import (
     ACCEPTED,
     QUARANTINE,
@@ -21,8 +21,8 @@ from feeds.ledger import (
     RuleCount,
     entry,
     latest_accepted,
-    load_of,
     previous_rows,
+    standing,
     terms_of,
 )
 from feeds.mapping import mapped
@@ -50,10 +50,9 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
         RuleError: a rule of the contract cannot be run.
     """
     folder = f"feed/{contract.id}/{landed.delivery}"
-    if store.has(Zone.VAULT, folder):
-        kept = load_of(store, contract.id, landed.delivery)
-        if store.get(Zone.VAULT, folder, "load").collect()["sha256"].item() == landed.digest:
-            return kept
+    kept = standing(store, contract, landed)
+    if kept:
+        return kept
     frames: dict[str, pl.DataFrame] = {}
     counts = pl.DataFrame(schema=COUNTED)
     reason, gone = None, 0
@@ -63,7 +62,7 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
         for file in landed.files:
             if file.folder:
                 raise readers.Rejected(file.path, "a file should stand here, and a folder does", "Send the file itself")
-        tables = readers.read(contract, landed.names, lambda path: unsealed(landed, path, vault))
+        tables = readers.read(contract, landed.names, lambda path: opened(landed, path, vault))
         before = latest_accepted(store, contract.id, before=landed.delivery)
         previous = previous_rows(contract, store, before)
         as_before = before is not None and terms_of(store, contract.id, before) == said

@@ -152,6 +152,15 @@ def _status(store: Store, feed: str, delivery: str) -> str:
     return status
 
 
+def standing(store: Store, contract: Contract, landed: Landed) -> Load | None:
+    """The load that a delivery has already, if it still holds; None where the delivery is to be checked."""
+    folder = f"feed/{contract.id}/{landed.delivery}"
+    if not store.has(Zone.VAULT, folder):
+        return None
+    same = store.get(Zone.VAULT, folder, "load").collect()["sha256"].item() == landed.digest
+    return load_of(store, contract.id, landed.delivery) if same else None
+
+
 def load_of(store: Store, feed: str, delivery: str) -> Load:
     folder = f"feed/{feed}/{delivery}"
     row = store.get(Zone.VAULT, folder, "load").collect().row(0, named=True)

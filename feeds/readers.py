@@ -15,13 +15,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
 from feeds.contracts import Contract, Table
 
-Content = Callable[[str], bytes]
+Content = Callable[[str], BinaryIO]
 
 PLACE = {"_file": pl.String, "_row": pl.Int64, "_parent": pl.Int64, "_message": pl.Int64, "_fault": pl.String}
 LONG_ROW = "the row has no more cells than its header"
@@ -46,7 +46,7 @@ def read(contract: Contract, files: Sequence[str], content: Content) -> dict[str
     Args:
         contract: what the files should hold.
         files: their paths below the drop folder, as the contract's patterns know them.
-        content: gives a file's bytes.
+        content: opens a file's bytes.
 
     Raises:
         Rejected: a file is not what the contract says.
@@ -62,11 +62,11 @@ def read(contract: Contract, files: Sequence[str], content: Content) -> dict[str
                     f"the delivery should hold a file of this name, for {table.name}",
                     "Send all files of the delivery together, named with one date",
                 )
-            parts[table.name] += [_csv(contract, table, file, content(file)) for file in mine]
+            parts[table.name] += [_csv(contract, table, file, content(file).read()) for file in mine]
     else:
         reader = {"xlsx": _workbook, "xml": _xml, "json": _json, "jsonl": _json_lines}[contract.format]
         for file in sorted(files):
-            data = content(file)
+            data = content(file).read()
             if not data.strip():
                 raise Rejected(file, "the file should hold rows and is empty", "Send it again")
             for name, frame in reader(contract, file, data).items():

@@ -18,7 +18,7 @@ from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
 from feeds.dialect import load_contract
-from feeds.deliveries import delivered, unsealed
+from feeds.deliveries import delivered, opened
 from feeds.mapping import mapped
 from feeds.readers import read
 home = Path(sys.argv[1])
@@ -26,7 +26,7 @@ ring = KeyRing.load(home)
 vault = Vault(ring)
 contract = load_contract(Path(sys.argv[2]))
 landed = delivered("one", "2026-11-20", Store(home, vault))
-frames, _ = mapped(contract, landed.delivery, read(contract, landed.names, lambda f: unsealed(landed, f, vault)), ring)
+frames, _ = mapped(contract, landed.delivery, read(contract, landed.names, lambda f: opened(landed, f, vault)), ring)
 print({name: frame.hash_rows().to_list() for name, frame in sorted(frames.items())})
 """
 

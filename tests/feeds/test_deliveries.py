@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from feedhouse import HEADER, NOW, House, Make
 
-from feeds.deliveries import delivered, deliveries, find_deliveries, land, strangers, unsealed
+from feeds.deliveries import delivered, deliveries, find_deliveries, land, opened, strangers
 from governance.vault import Vault
 
 ROW = "1,A,B,,,2026-01-01\n"
@@ -48,7 +48,7 @@ def test_what_landed_is_sealed_and_can_be_opened_by_the_vault_alone(make: Make, 
     house.put("in/a_2026-11-20.csv", HEADER + "1,GERTRUDE,B,,,2026-01-01\n")
     (found,) = find_deliveries(house.drop, {"one": make()}, house.store, NOW, timedelta(0))
     landed = land(found, house.store, house.vault)
-    assert b"GERTRUDE" in unsealed(landed, "in/a_2026-11-20.csv", house.vault)
+    assert b"GERTRUDE" in opened(landed, "in/a_2026-11-20.csv", house.vault).read()
     kept = [p for p in landed.folder.rglob("*") if p.is_file()]
     assert kept and not any(b"GERTRUDE" in p.read_bytes() for p in kept)
     assert all(p.stat().st_mode & 0o077 == 0 for p in kept)
@@ -98,7 +98,7 @@ def test_killing_a_landing_at_any_point_and_running_it_again_lands_the_same(
     assert deliveries("one", house.store) == ["2026-11-20"]
     assert not list((house.drop / "in").iterdir())
     assert [
-        unsealed(delivered("one", "2026-11-20", house.store), f, house.vault)[-len(f) :].decode() for f in files
+        opened(delivered("one", "2026-11-20", house.store), f, house.vault).read()[-len(f) :].decode() for f in files
     ] == files
 
 

@@ -46,7 +46,7 @@ CASES = """\
 
 
 def frames(contract: Contract, data: bytes, name: str = "in/a_2026-11-20") -> dict[str, pl.DataFrame]:
-    return read(contract, [name], lambda _: data)
+    return read(contract, [name], lambda _: io.BytesIO(data))
 
 
 def refusal(contract: Contract, data: bytes) -> str:
@@ -201,4 +201,4 @@ def test_a_delivery_without_one_of_its_files_is_refused_by_the_name_that_is_miss
         for name in ("header", "episodes")
     )
     with pytest.raises(Rejected, match=r"in/episodes_\*.csv.*Send all files"):
-        read(make(two), ["in/header_2026-11-20.csv"], lambda _: b"ref\n1\n")
+        read(make(two), ["in/header_2026-11-20.csv"], lambda _: io.BytesIO(b"ref\n1\n"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 import pytest
 from feedhouse import HEADER, PEOPLE, House, Make
@@ -39,7 +41,7 @@ def contract(make: Make) -> Contract:
 
 
 def verdict(contract: Contract, body: str) -> Verdict:
-    rows = read(contract, ["in/a"], lambda _: (HEADER + body).encode())["person"]
+    rows = read(contract, ["in/a"], lambda _: io.BytesIO((HEADER + body).encode()))["person"]
     return judge(contract, contract.tables[0], rows)
 
 
@@ -105,7 +107,9 @@ def test_numbers_truth_values_and_patterns_are_judged_as_written(make: Make) -> 
       - {name: p, logicalType: string, logicalTypeOptions: {pattern: "[A-Z]{2}"}}
 """
     )
-    rows = read(contract, ["in/a"], lambda _: b"n,x,b,p\n1,1,yes,AB\n1.0,nan,maybe,AB3\n10,1.0,,ab\n5,2.5,0,\n")["t"]
+    rows = read(
+        contract, ["in/a"], lambda _: io.BytesIO(b"n,x,b,p\n1,1,yes,AB\n1.0,nan,maybe,AB3\n10,1.0,,ab\n5,2.5,0,\n")
+    )["t"]
     failed = judge(contract, contract.tables[0], rows).failed
     assert failed.group_by("index").len().sort("index").rows() == [(1, 5), (2, 3)]
 

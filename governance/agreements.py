@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field, model_validator
 
-from governance.organisation import COUNCIL, OF_DEPARTMENTS, Organisation, Period, load_organisation, unknown
+from governance.organisation import COUNCIL, OF_DEPARTMENTS, RETURNED, Organisation, Period, load_organisation, unknown
 from warehouse.site import Config, Document, SiteError, read_config, read_yaml
 from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE
 
@@ -458,5 +458,14 @@ def _mistakes(
     for where, kind, name, known in named:
         if name not in known:
             yield document.mistake(where, unknown(kind, name, known))
+    for n, share in enumerate(agreement.shares):
+        for m, team in enumerate(share.to):
+            own = team in council.readers(share.from_) or team not in council.teams
+            if not own and set(share.categories) & set(RETURNED):
+                yield document.mistake(
+                    ("shares", n, "to", m),
+                    f"{' and '.join(RETURNED)} of {share.from_!r} go back to its own people alone. "
+                    f"Name a team whose `party` is {share.from_!r}.",
+                )
     if agreement.valid.until < agreement.valid.from_:
         yield document.mistake(("valid", "until"), "it ends before it begins. Correct one of the dates.")

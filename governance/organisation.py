@@ -26,7 +26,10 @@ OWN_CATEGORIES = {
     "involvement": "Services and workers involved",
     "voice": "What the child or family said",
     "risk_flag": "Risk flags",
+    "row_faults": "Which of its own rows broke which rule",
+    "row_values": "What stood in its own rows, and the keys of its own records",
 }
+RETURNED = ("row_faults", "row_values")  # what was wrong with a partner's rows goes back to that partner alone
 OF_DEPARTMENTS = ("involvement", "voice")  # what the council shares of these includes what its departments told
 
 
@@ -82,6 +85,7 @@ class Team(Config):
     Attributes:
         name: as a person would say it.
         service: the service whose involvement makes a case the team's own; none for a team without cases.
+        party: the partner whose own people they are, and who read what was wrong with its deliveries.
         roles: who is in it; the first is the role that nightly summaries are written for.
         reason: why its nightly files are released.
         keep_summaries: how long a summary may lie in its folder, if shorter than the agreement says.
@@ -89,6 +93,7 @@ class Team(Config):
 
     name: str
     service: str | None = None
+    party: str | None = None
     roles: tuple[str, ...] = Field(min_length=1)
     reason: str
     keep_summaries: Period | None = None
@@ -119,6 +124,10 @@ class Organisation(Config):
     def signs_for(self, name: str) -> str:
         """The party whose signature binds `name`: itself, or the one that it is part of."""
         return self.party(name).part_of or name
+
+    def readers(self, partner: str) -> dict[str, Team]:
+        """The teams that read what was wrong with a partner's own deliveries, by name."""
+        return {name: team for name, team in self.teams.items() if team.party == partner}
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -164,6 +173,7 @@ def load_organisation(site: Path) -> Organisation:
     for name, team in made.teams.items():
         check(("teams", name, "service"), "service", team.service, made.services)
         check(("teams", name, "reason"), "reason", team.reason, made.reasons)
+        check(("teams", name, "party"), "party", team.party, parties)
     check(("marts_for",), "team", made.marts_for, made.teams)
     check(("quality_for",), "team", made.quality_for, made.teams)
     try:

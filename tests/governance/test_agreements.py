@@ -275,3 +275,19 @@ def test_every_partner_and_kind_of_event_of_the_feeds_can_be_named_by_an_agreeme
     assert partners <= {p.id for p in council.parties}
     assert {y["event"] for y in yields if "event" in y} <= council.known_categories
     assert {y["involvement"] for y in yields if "involvement" in y} <= set(council.services)
+
+
+@pytest.mark.parametrize(("partner", "faults", "values"), [("police", 1, 1), ("health-trust", 1, 0), ("gis", 0, 0)])
+def test_a_partner_sees_of_its_own_rows_what_the_agreement_says_and_by_default_nothing(
+    agreements, partner, faults, values
+):
+    asked = Question(f"{partner}-data", "data_owner", "data_quality", partner, "row_faults", NIGHT)
+    assert agreements.permits(asked).allowed == bool(faults)
+    assert agreements.permits(replace(asked, category="row_values")).allowed == bool(values)
+    assert not agreements.permits(replace(asked, partner="schools")).allowed
+
+
+def test_what_was_wrong_with_a_partners_rows_goes_to_no_other_team(site):
+    edited(site, "[missing_episode], look_back: 1y", "[row_values]")
+    with pytest.raises(SiteError, match=r"agreement.yaml:\d+: .*go back to its own people alone.*`party` is 'police'"):
+        load_agreements(site)

@@ -473,6 +473,57 @@ LOAD_RULE = Table(
     ),
 )
 
+QUALITY_ISSUE = Table(
+    "quality_issue",
+    Zone.FACTS,
+    "A record that does not agree with other sources or with reference data, as its owner is told.",
+    ("record_id", "rule"),
+    (
+        _RECORD_ID,
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that owns the record"),
+        Column("rule", pl.String, "what is wrong, by its name in summaries.findings"),
+        Column("since", pl.Date, "the night on which it was first found"),
+    ),
+)
+
+FEED_QUALITY = Table(
+    "feed_quality",
+    Zone.LEDGER,
+    "How many rows of a delivery, or records of a feed beside other sources, broke a rule on a day; counts alone.",
+    ("feed", "day", "delivery", "table", "rule"),
+    (
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sent it"),
+        Column("day", pl.Date, "the day of the delivery, or the night that compared its records with other sources"),
+        Column("delivery", pl.String, "the delivery's key"),
+        Column("found", pl.String, "where: in the delivery, or beside other sources"),
+        Column("table", pl.String, "the contract's table; for what was found beside other sources, source_record"),
+        Column("rule", pl.String, "the rule, in words"),
+        Column(
+            "severity", pl.String, "warn, quarantine, reject, or told: the owner hears of it and nothing else follows"
+        ),
+        Column("rows", pl.Int64, "rows or records that broke it"),
+        Column("of", pl.Int64, "rows that the delivery held, or records that the feed has"),
+    ),
+)
+
+FEED_FRESHNESS = Table(
+    "feed_freshness",
+    Zone.LEDGER,
+    "How fresh a feed was on a night.",
+    ("feed", "night"),
+    (
+        _FEED,
+        Column("partner", pl.String, "the party to the agreements that sends it"),
+        Column("night", pl.Date, "the night"),
+        Column("status", pl.String, "accepted, rejected, held, late or none: what its latest delivery came to"),
+        Column("delivered", pl.Date, "the day of the last accepted delivery; null if there has been none"),
+        Column("due", pl.Date, "when the next was due; null if there has been none"),
+        Column("days_late", pl.Int32, "days since it was due; 0 while it is not late"),
+    ),
+)
+
 RELEASE = Table(
     "release",
     Zone.LEDGER,
@@ -518,6 +569,7 @@ TABLES: dict[str, Table] = {
     for table in (
         SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, DWELLING, MATCH_EDGE, PERSON_LINK,
         PERSON_LINEAGE, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR, COHORT_MEMBER,
-        FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, RELEASE, ACCESS_LOG,
+        FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS, RELEASE,
+        ACCESS_LOG,
     )
 }  # fmt: skip

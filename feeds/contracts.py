@@ -6,18 +6,22 @@ rows and mapping them in the modules beside this one.
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from warehouse.site import Config
 
 Severity = Literal["warn", "quarantine", "reject"]
 
-FORMATS = ("csv", "xlsx", "xml", "jsonl", "json")
+FORMATS = ("csv", "fixed", "xlsx", "xls", "ods", "xml", "json", "jsonl", "parquet")
+NESTED = ("xml", "json", "jsonl")  # formats whose tables are paths into one another
+WORKBOOKS = ("xlsx", "xls", "ods")
+DETECT = "detect"  # what a contract says where the reader is to find out for itself
 LOGICAL_TYPES = ("string", "integer", "number", "date", "timestamp", "boolean")
 DELIVERIES = ("snapshot", "delta", "messages")
 SEVERITIES = ("warn", "quarantine", "reject")
@@ -202,6 +206,18 @@ class Place(Config):
     imd_decile: OptionalName = None
 
 
+class Area(Config):
+    """A small area and how deprived it is by one index; the area's code is of one LSOA vintage."""
+
+    lsoa11: OptionalName = None
+    lsoa21: OptionalName = None
+    name: OptionalName = None
+    index: Val = None
+    rank: OptionalName = None
+    decile: OptionalName = None
+    score: OptionalName = None
+
+
 class Dwelling(Config):
     """A property of the gazetteer."""
 
@@ -215,6 +231,7 @@ class Reference(Config):
     """What a table of reference data describes."""
 
     place: Place | None = None
+    area: Area | None = None
     dwelling: Dwelling | None = None
 
 
@@ -225,8 +242,46 @@ class Messages(Config):
     purge: OptionalName = None
 
 
+class CodeList(Config):
+    """A file of codes, and since when and until when each is in force.
+
+    Attributes:
+        file: a CSV file; `digest` is of its content, so that a contract whose codes changed is another contract.
+        code, from_, to: its columns; dates in it are written yyyy-MM-dd, and an empty one is open.
+        at: the date column of the table whose day counts; without it every code counts that was ever in force.
+    """
+
+    file: Annotated[Path, PlainSerializer(lambda path: path.name)]
+    digest: str = ""
+    code: str
+    from_: str | None = Field(None, alias="from")
+    to: str | None = None
+    at: OptionalName = None
+
+
+class LookBack(Config):
+    """How far back each delivery restates what it told before."""
+
+    count: int = Field(gt=0)
+    unit: Literal["d", "m", "y"]
+
+    def start(self, day: date) -> date:
+        """The first day that a delivery of that day restates; the last of a month that has no such day."""
+        if self.unit == "d":
+            return day - timedelta(days=self.count)
+        months = day.year * 12 + day.month - 1 - self.count * (12 if self.unit == "y" else 1)
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
 class Column(Config):
-    """One column: its name, its header in the file, its type and how it is written."""
+    """One column: its name, its header in the file, its type and how it is written.
+
+    Attributes:
+        aliases: other headers under which it may come.
+        position: first and last character of a fixed-width line, counted from 1.
+        clean: transforms applied when mapping, in order; the accepted text stays as it came.
+    """
 
     name: str
     physical: str
@@ -238,12 +293,18 @@ class Column(Config):
     classification: str = "identity"
     values: tuple[str, ...] = ()
     description: str = ""
+    aliases: tuple[str, ...] = ()
+    position: tuple[int, int] | None = None
+    clean: tuple[str, ...] = ()
+    code_list: CodeList | None = None
 
 
 class Rule(Config):
     """One rule on a table: a plain sentence, the expectation that judges it, and what happens to a row that breaks it.
 
-    `kind` is parsed, given, listed, form, once, range or custom; it says what is shown to the expectation.
+    `kind` says what is shown to the expectation: parsed, given, listed, form, once, custom; or, for Kinfold's own
+    expectations, valid, member, before or listed_in: a mark that says whether all is well. `args` are the expectation's
+    own; of a member rule `table` and `to`, the columns there. `code_list` is the list of a listed_in rule.
     """
 
     name: str
@@ -252,6 +313,8 @@ class Rule(Config):
     columns: tuple[str, ...]
     args: dict[str, Any] = Field(default_factory=dict)
     severity: Severity = "quarantine"
+    owner: str = ""
+    code_list: CodeList | None = None
 
 
 class Table(Config):
@@ -259,6 +322,7 @@ class Table(Config):
 
     Attributes:
         path: record path in XML or JSON, without the root's slash; empty for tables that are files or sheets.
+        header_row: from 1; 0 where there is none and columns come in the contract's order; None: to be detected.
         parent: the table that this one is nested in; `inherited` are the columns it takes from its ancestors.
     """
 
@@ -266,7 +330,7 @@ class Table(Config):
     path: str = ""
     file: str | None = None
     sheet: str | None = None
-    header_row: int = 1
+    header_row: int | None = 1
     optional: bool = False
     columns: tuple[Column, ...]
     parent: str | None = None
@@ -297,7 +361,11 @@ class Contract(Config):
     Attributes:
         interval: how often a delivery is due.
         lag: days from an event to its record, as a rule; dates history before the first delivery.
+        volume_band: the share by which a snapshot may differ from the last one without being held.
+        look_back: how far back each snapshot restates; what is older and absent stands as last told.
         keys_of: the feed whose person keys these are; its own, as a rule.
+        delimiter, quote, encoding: None where they are to be detected.
+        short_rows: whether a row with fewer cells than its header is a fault, or filled with nothing.
         globs: patterns of the files below the drop folder.
     """
 
@@ -314,15 +382,17 @@ class Contract(Config):
     delivery: Literal["snapshot", "delta", "messages"] = "snapshot"
     trust: dict[str, float] = Field(default_factory=dict)
     volume_band: float | None = None
-    look_back: str | None = None
+    look_back: LookBack | None = None
     keys_of: str
     xsd: Path | None = None
+    xsd_severity: Severity = "quarantine"
     format: str
     globs: tuple[str, ...]
-    delimiter: str = ","
-    quote: str = '"'
-    encoding: str = "utf-8"
+    delimiter: str | None = ","
+    quote: str | None = '"'
+    encoding: str | None = "utf-8"
     extra_columns: Literal["reject", "ignore"] = "reject"
+    short_rows: Literal["fault", "fill"] = "fault"
     tables: tuple[Table, ...]
 
     def table(self, name: str) -> Table:

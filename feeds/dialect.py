@@ -6,10 +6,14 @@ What belongs here: where each word stands in the YAML, and how a mistake is told
 
 from __future__ import annotations
 
+import codecs
+import csv
+import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -21,14 +25,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from feeds.contracts import (
     COLUMN,
     DELIVERIES,
+    DETECT,
     FORMATS,
     KINDS,
     LOGICAL_TYPES,
+    NESTED,
     SEVERITIES,
     SPEAKERS,
     YIELDS,
+    CodeList,
     Column,
     Contract,
+    LookBack,
     Messages,
     Names,
     Person,
@@ -127,13 +135,29 @@ _QUALITY = {
     "id", "name", "description", "type", "engine", "implementation", "severity", "dimension", "tags",
     "businessImpact", "customProperties",
 }  # fmt: skip
-_CUSTOM = {"partner", "delivery", "lag", "trust", "volumeBand", "lookBack", "xsd", "keysOf", "keys_of"}
-_SERVER_CUSTOM = {"delimiter", "quote", "encoding", "extraColumns", "sheet", "headerRow"}
+_CUSTOM = {"partner", "delivery", "lag", "trust", "volumeBand", "lookBack", "xsd", "xsdSeverity", "keysOf", "keys_of"}
+_SERVER_CUSTOM = {"delimiter", "quote", "encoding", "extraColumns", "sheet", "headerRow", "shortRows"}
 _TABLE_CUSTOM = {
     "file", "sheet", "headerRow", "optional", "person", "yields", "person_ref", "reference", "messages", "codes",
     "withdrawn",
 }  # fmt: skip
-_COLUMN_CUSTOM = {"severity"}
+_COLUMN_CUSTOM = {"severity", "aliases", "position", "clean", "codes"}
+_QUALITY_CUSTOM = {"owner"}
+_DATED = ("date", "timestamp")
+# Kinfold's own expectations: the kind of rule that each makes, and what else each may be told
+_OWN = {
+    "column_values_to_be_nhs_number": ("valid", ()),
+    "column_values_to_be_upn": ("valid", ()),
+    "column_values_to_be_ni_number": ("valid", ()),
+    "column_values_to_be_uk_postcode": ("valid", ()),
+    "column_values_to_be_uprn": ("valid", ()),
+    "column_values_to_be_uk_telephone": ("valid", ()),
+    "column_values_to_be_plausible_birth_date": ("valid", ("oldest",)),
+    "column_values_to_be_plausible_date": ("valid", ("earliest", "days_ahead")),
+    "column_values_to_exist_in": ("member", ("column_list", "table", "to")),
+    "column_values_to_be_as_before": ("before", ()),
+    "column_values_to_be_in_code_list": ("listed_in", ("file", "code", "from", "to", "at")),
+}
 _COLUMN_ARGS = ("column", "column_A", "column_B", "column_list", "column_set")
 
 
@@ -143,6 +167,9 @@ class _Reading:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.mistakes: list[tuple[Where, str]] = []
+        self.sheet: tuple[str | None, int | None] = (None, 1)
+        self.owner_name = ""
+        self.others: dict[str, set[str]] = {}
 
     def wrong(self, where: Where, what: str) -> None:
         self.mistakes.append((where, what))
@@ -221,35 +248,38 @@ class _Reading:
         delivery, at = custom.get("delivery", ("snapshot", ()))
         self.choice(delivery, DELIVERIES, at, "a kind of delivery")
         server = self.server(data)
+        team = data.get("team")
+        owner = team.get("name", "") if isinstance(team, dict) else ""
+        self.owner_name = str(owner or custom.get("partner", ("", ()))[0])
         tables = self.tables(data, server["format"], delivery)
         description = data.get("description")
         description = description if isinstance(description, dict) else {"purpose": str(description or "")}
-        team = data.get("team")
-        owner = team.get("name", "") if isinstance(team, dict) else ""
-        xsd = custom["xsd"][0] if "xsd" in custom else None
-        if xsd and not (self.path.parent / xsd).is_file():
-            self.wrong(custom["xsd"][1], f"no file {xsd!r} beside the contract. Put the schema there, or correct it.")
+        xsd = self.beside(*custom["xsd"]) if "xsd" in custom else None
+        if "xsdSeverity" in custom:
+            self.choice(custom["xsdSeverity"][0], SEVERITIES, custom["xsdSeverity"][1], "a severity")
         said: dict[str, Any] = {
             "id": data.get("id"),
             "name": data.get("name"),
             "version": str(data.get("version")),
             "domain": data.get("domain"),
             "partner": custom.get("partner", ("?", ()))[0],
-            "owner": owner or custom.get("partner", ("", ()))[0],
+            "owner": self.owner_name,
             "purpose": str(description.get("purpose") or "").strip(),
             "limitations": str(description.get("limitations") or "").strip(),
             "interval": self.interval(data),
             "delivery": delivery if delivery in DELIVERIES else "snapshot",
             "keys_of": (custom.get("keysOf") or custom.get("keys_of") or (data.get("id"), ()))[0],
-            "xsd": self.path.parent / xsd if xsd else None,
+            "xsd": xsd,
             "tables": tables,
             **server,
         }
         for name, attribute in (
-            ("lag", "lag"), ("trust", "trust"), ("volumeBand", "volume_band"), ("lookBack", "look_back")
+            ("lag", "lag"), ("trust", "trust"), ("volumeBand", "volume_band"), ("xsdSeverity", "xsd_severity")
         ):  # fmt: skip
             if name in custom:
                 said[attribute] = custom[name][0]
+        if "lookBack" in custom:
+            said["look_back"] = self.look_back(*custom["lookBack"])
         said["globs"] = server["globs"] if not any(t.file for t in tables) else tuple(t.file for t in tables if t.file)
         if not tables or self.mistakes:
             return None
@@ -260,6 +290,44 @@ class _Reading:
             return None
         contract: Contract | None = self.model(Contract, said, ())
         return contract
+
+    def look_back(self, value: Any, where: Where) -> LookBack | None:
+        said = re.fullmatch(r"([1-9][0-9]{0,4})([dmy])", str(value))
+        if not said:
+            self.wrong(where, f"lookBack is how far back a delivery restates, such as 90d, 18m or 5y; found {value!r}.")
+            return None
+        return LookBack(count=int(said[1]), unit=said[2])  # type: ignore[arg-type]
+
+    def beside(self, name: Any, where: Where) -> Path | None:
+        """A file that the contract names by its path from the contract's own folder."""
+        path = self.path.parent / str(name)
+        if isinstance(name, str) and name and path.is_file():
+            return path
+        self.wrong(where, f"no file {name!r} beside the contract. Put it there, or correct the name.")
+        return None
+
+    def code_list(self, said: Any, where: Where) -> CodeList | None:
+        """A list of codes in a file: the file is there and has the columns that are named."""
+        if not isinstance(said, dict) or "file" not in said:
+            self.wrong(where, "expected {file: <a CSV file>, code: <its column of codes>, from: , to: , at: }.")
+            return None
+        path = self.beside(said["file"], (*where, "file"))
+        if path is None:
+            return None
+        content = path.read_bytes()
+        read: CodeList | None = self.model(
+            CodeList, {**said, "file": path, "digest": hashlib.sha256(content).hexdigest()}, where
+        )
+        if read is None:
+            return None
+        header = next(csv.reader(content.decode("utf-8-sig", errors="replace").splitlines()[:1]), [])
+        for attribute, column in (("code", read.code), ("from", read.from_), ("to", read.to)):
+            if column is not None and column not in header:
+                self.wrong(
+                    (*where, attribute),
+                    f"{path.name} has no column {column!r}{_nearest(column, header)}. Its header: {', '.join(header)}.",
+                )
+        return read
 
     def interval(self, data: dict[str, Any]) -> timedelta:
         days = {"d": 1, "day": 1, "days": 1, "w": 7, "m": 30, "mo": 30, "q": 91, "y": 365, "yr": 365, "years": 365}
@@ -277,30 +345,50 @@ class _Reading:
         servers = self.blocks(data.get("servers"), ("servers",))
         at: Where = ("servers", 0)
         server = self.known(servers[0], _SERVER, at) if servers else {}
-        custom = {k: v[0] for k, v in self.custom(server, _SERVER_CUSTOM, at).items()}
+        said_of_it = self.custom(server, _SERVER_CUSTOM, at)
+        custom = {k: v[0] for k, v in said_of_it.items()}
         form = server.get("format", "csv")
         if server:
             self.choice(form, FORMATS, (*at, "format"), "a format that is read")
+        spots = {k: v[1] for k, v in said_of_it.items()}
         encoding = str(custom.get("encoding", "utf-8"))
         try:
-            "".encode(encoding)
-        except LookupError:
-            self.wrong((*at, "customProperties"), f"encoding {encoding!r} is not known. Try utf-8 or windows-1252.")
+            codecs.lookup("utf-8" if encoding == DETECT else encoding)
+        except (LookupError, ValueError):
+            self.wrong(spots["encoding"], f"encoding {encoding!r} is not known. Try utf-8, windows-1252 or detect.")
         for name in ("delimiter", "quote"):
-            if name in custom and len(str(custom[name])) != 1:
-                self.wrong((*at, "customProperties"), f'{name} is one character; write a tab as "\\t".')
-        self.sheet = custom.get("sheet"), custom.get("headerRow", 1)
-        said: dict[str, Any] = {"format": form, "globs": (str(server.get("path", "")),), "encoding": encoding}
-        said |= {k: custom[k] for k in ("delimiter", "quote") if k in custom}
-        if "extraColumns" in custom:
-            said["extra_columns"] = custom["extraColumns"]
-            self.choice(custom["extraColumns"], ("reject", "ignore"), (*at, "customProperties"), "what to do with them")
+            if (
+                name in custom
+                and custom[name] != DETECT
+                and (not isinstance(custom[name], str) or len(custom[name]) != 1)
+            ):
+                self.wrong(spots[name], f'{name} is one character, or detect; write a tab as "\\t".')
+        first = self.header_row(custom["headerRow"], spots["headerRow"]) if "headerRow" in custom else 1
+        self.sheet = custom.get("sheet"), 0 if form == "fixed" and "headerRow" not in custom else first
+        said: dict[str, Any] = {"format": form, "globs": (str(server.get("path", "")),)}
+        said["encoding"] = None if encoding == DETECT else encoding
+        said |= {k: None if custom[k] == DETECT else custom[k] for k in ("delimiter", "quote") if k in custom}
+        for name, attribute, among in (
+            ("extraColumns", "extra_columns", ("reject", "ignore")),
+            ("shortRows", "short_rows", ("fault", "fill")),
+        ):
+            if name in custom and self.choice(custom[name], among, spots[name], "what to do with them"):
+                said[attribute] = custom[name]
         return said
 
+    def header_row(self, value: Any, where: Where) -> int | None:
+        if value == DETECT:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        self.wrong(where, f"headerRow is a row's number from 1, 0 for none, or detect; found {value!r}.")
+        return 1
+
     def tables(self, data: dict[str, Any], form: str, delivery: str) -> tuple[Table, ...]:
-        nested = form in ("xml", "json", "jsonl")
+        nested = form in NESTED
         blocks = self.blocks(data.get("schema"), ("schema",))
         drafts = [self.table(block, ("schema", i), form) for i, block in enumerate(blocks)]
+        self.others = {d["name"]: {c.name for c in d["columns"]} for d in drafts if d}
         made: dict[str, Table] = {}
         for i, draft in enumerate(drafts):
             if draft is None:
@@ -339,7 +427,7 @@ class _Reading:
         rules: list[Rule] = []
         positions: dict[str, int] = {}
         for i, entry in enumerate(self.blocks(block.get("properties"), (*at, "properties"))):
-            column = self.column(entry, (*at, "properties", i), rules)
+            column = self.column(entry, (*at, "properties", i), rules, form)
             if column and any(c.name == column.name for c in columns):
                 self.wrong((*at, "properties", i), f"column {column.name!r} stands here twice. Remove one.")
             elif column:
@@ -351,8 +439,9 @@ class _Reading:
         keys = sorted((c.name for c in columns if c.key), key=lambda n: positions[n])
         if keys:
             what = keys[0] if len(keys) == 1 else f"{', '.join(keys[:-1])} and {keys[-1]} together"
-            rules.append(_once(f"{what} {'is' if len(keys) == 1 else 'are'} given once", tuple(keys)))
-        nested = form in ("xml", "json", "jsonl")
+            sentence = f"{what} {'is' if len(keys) == 1 else 'are'} given once"
+            rules.append(_once(sentence, tuple(keys)).model_copy(update={"owner": self.owner_name}))
+        nested = form in NESTED
         path = str(block.get("physicalName", "")).strip("/") if nested else ""
         return {
             "name": name,
@@ -363,7 +452,7 @@ class _Reading:
             "quality": self.blocks(block.get("quality"), (*at, "quality")),
         }
 
-    def column(self, entry: Any, at: Where, rules: list[Rule]) -> Column | None:
+    def column(self, entry: Any, at: Where, rules: list[Rule], format_: str) -> Column | None:
         entry = self.known(entry, _COLUMNS, at)
         name = entry.get("name")
         if not isinstance(name, str) or not name.replace(" ", "_").isidentifier():
@@ -378,6 +467,22 @@ class _Reading:
         severity = custom.get("severity", ("quarantine", at))
         if not self.choice(severity[0], SEVERITIES, severity[1], "a severity"):
             return None
+        more: dict[str, Any] = {}
+        for attribute in ("aliases", "clean"):
+            if attribute in custom:
+                more[attribute] = self.model(Names, *custom[attribute]) or ()
+        for transform in more.get("clean", ()):
+            if transform not in _transforms():
+                near = _nearest(transform, _transforms())
+                self.wrong(custom["clean"][1], f"{transform!r} is not a transform{near}. See docs/transforms.md.")
+        if "position" in custom:
+            more["position"] = self.position(*custom["position"])
+        if format_ == "fixed" and "position" not in custom:
+            self.wrong(at, f"column {name!r} of a fixed-width file needs the property position: [first, last].")
+        elif format_ != "fixed" and "position" in custom:
+            self.wrong(custom["position"][1], "position is for fixed-width files; this format has headers. Remove it.")
+        if "codes" in custom:
+            more["code_list"] = self.code_list(*custom["codes"])
         form = options.get("format")
         if form is not None and kind in ("date", "timestamp"):
             try:
@@ -402,9 +507,22 @@ class _Reading:
             classification=str(entry.get("classification", "identity")),
             values=tuple(values),
             description=str(entry.get("description", "")),
+            **more,
         )
-        rules += [rule.model_copy(update={"severity": severity[0]}) for rule in _column_rules(column, options)]
+        update = {"severity": severity[0], "owner": self.owner_name}
+        rules += [rule.model_copy(update=update) for rule in _column_rules(column, options)]
         return column
+
+    def position(self, value: Any, where: Where) -> tuple[int, int] | None:
+        if (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(type(v) is int for v in value)
+            and 1 <= value[0] <= value[1]
+        ):
+            return value[0], value[1]
+        self.wrong(where, f"position is [first, last], characters counted from 1, both included; found {value!r}.")
+        return None
 
     def meaning(self, draft: dict[str, Any], at: Where, made: Mapping[str, Table]) -> Table | None:
         """The finished table: what its rows mean and the rules on them, every column that they name checked."""
@@ -413,9 +531,13 @@ class _Reading:
         names = {c.name for c in (*draft.get("inherited", ()), *draft["columns"])}
         rules: list[Rule] = [*draft.pop("rules")]
         for i, entry in enumerate(quality):
-            rule = self.quality(entry, (*at, "quality", i), names)
+            rule = self.quality(entry, (*at, "quality", i), names, draft["columns"])
             if rule:
                 rules.append(rule)
+        for i, column in enumerate(draft["columns"]):
+            if column.code_list and column.code_list.at:
+                spot = (*at, "properties", i, "customProperties")
+                self.dated_column(column.code_list.at, (*draft.get("inherited", ()), *draft["columns"]), spot)
         seen: set[str] = set()
         for rule in rules:
             if rule.name in seen:
@@ -424,7 +546,7 @@ class _Reading:
         said: dict[str, Any] = {**draft, "rules": tuple(rules)}
         sheet, header = self.sheet
         said["sheet"] = custom["sheet"][0] if "sheet" in custom else sheet
-        said["header_row"] = custom["headerRow"][0] if "headerRow" in custom else header
+        said["header_row"] = self.header_row(*custom["headerRow"]) if "headerRow" in custom else header
         for name in ("file", "optional"):
             if name in custom:
                 said[name] = custom[name][0]
@@ -506,7 +628,49 @@ class _Reading:
                 f"table {table!r} has no column {column!r}{_nearest(column, names)}. Name one of its columns.",
             )
 
-    def quality(self, entry: Any, at: Where, names: set[str]) -> Rule | None:
+    def dated_column(self, name: str, columns: Iterable[Column], where: Where) -> None:
+        """Report a column that is not there, or holds no dates."""
+        found = {c.name: c.type for c in columns}
+        if name not in found:
+            self.column_exists(name, set(found), where, "")
+        elif found[name] not in _DATED:
+            self.wrong(where, f"column {name!r} is a {found[name]}; a date is needed here. Name a column of dates.")
+
+    def own(
+        self, expect: str, body: dict[str, Any], at: Where, columns: tuple[Column, ...]
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Columns and arguments of one of Kinfold's own expectations, each mistake noted."""
+        kind, more = _OWN[expect]
+        self.known(body, ("expect", "column", "mostly", *more), at, "an argument")
+        told = [str(c) for c in as_names(body.get("column_list") or body.get("column")) or ()]
+        if not told:
+            self.wrong(at, "which column? Add column: <name>.")
+        args: dict[str, Any] = {k: body[k] for k in more if k in body and k != "column_list"}
+        if "mostly" in body:
+            args["mostly"] = body["mostly"]
+        if expect.startswith("column_values_to_be_plausible"):
+            for name in told:
+                if any(c.name == name for c in columns):
+                    self.dated_column(name, columns, (*at, "column"))
+            if not isinstance(args.get("earliest", date.min), date):
+                self.wrong((*at, "earliest"), "earliest is a day, written as 1900-01-01 without quotes.")
+            for name in ("oldest", "days_ahead"):
+                if type(args.get(name, 0)) is not int or args.get(name, 0) < 0:
+                    self.wrong((*at, name), f"{name} is a whole number, none or more.")
+        if kind == "before" and not any(c.key for c in columns):
+            self.wrong(at, "to be as before, a row must be known again: give the table primaryKey columns.")
+        if kind == "member":
+            args["table"] = table = str(body.get("table"))
+            args["to"] = to = tuple(str(c) for c in as_names(body.get("to", told)))
+            if table not in self.others:
+                self.wrong((*at, "table"), f"no table {table!r}{_nearest(table, self.others)}. Name another table.")
+            for name in to if table in self.others else ():
+                self.column_exists(name, self.others[table], (*at, "to"), table)
+            if len(to) != len(told):
+                self.wrong(at, f"{len(told)} columns cannot exist in {len(to)}. Name as many as there are.")
+        return tuple(told), args
+
+    def quality(self, entry: Any, at: Where, names: set[str], table_columns: tuple[Column, ...]) -> Rule | None:
         entry = self.known(entry, _QUALITY, at)
         if entry.get("type") == "text":
             return None  # words for the reader; nothing to run
@@ -522,10 +686,11 @@ class _Reading:
             self.wrong((*at, "implementation"), "expected {expect: <name of an expectation>, column: ..., ...}.")
             return None
         expect = str(body["expect"]).removeprefix("expect_")
-        if expect not in expectations():
+        known = expectations() | set(_OWN)
+        if expect not in known:
             self.wrong(
                 (*at, "implementation", "expect"),
-                f"{body['expect']!r} is no expectation that Great Expectations has{_nearest(expect, expectations())}.",
+                f"{body['expect']!r} is no expectation that Great Expectations has{_nearest(expect, known)}.",
             )
             return None
         args = {k: v for k, v in body.items() if k != "expect"}
@@ -536,11 +701,22 @@ class _Reading:
                 columns.append(str(column))
         if "mostly" in args and severity == "quarantine":
             self.wrong((*at, "implementation", "mostly"), "a rule on a share of rows can warn or reject only.")
+        kind, code_list = "custom", None
+        if expect in _OWN:
+            kind = _OWN[expect][0]
+            told, args = self.own(expect, body, (*at, "implementation"), table_columns)
+            columns = list(told)
+            if kind == "listed_in":
+                said = {k: v for k, v in body.items() if k not in ("expect", "column", "mostly")}
+                code_list = self.code_list(said, (*at, "implementation"))
+                if code_list and code_list.at:
+                    self.dated_column(code_list.at, table_columns, (*at, "implementation", "at"))
+        owner = self.custom(entry, _QUALITY_CUSTOM, at).get("owner", (self.owner_name, at))[0]
         if severity not in SEVERITIES:
             return None
         return Rule(
-            name=str(entry.get("name")), kind="custom", expect=expect, columns=tuple(columns), args=args,
-            severity=severity,
+            name=str(entry.get("name")), kind=kind, expect=expect, columns=tuple(columns), args=args,
+            severity=severity, owner=str(owner), code_list=code_list,
         )  # fmt: skip
 
     def against_the_standard(self, data: dict[str, Any]) -> None:
@@ -566,6 +742,14 @@ def expectations() -> frozenset[str]:
         return frozenset()
     core = Path(spec.origin).parent / "expectations" / "core"
     return frozenset(p.stem.removeprefix("expect_") for p in core.glob("expect_*.py"))
+
+
+@cache
+def _transforms() -> frozenset[str]:
+    """Names of the transforms that a column's `clean` may use."""
+    from feeds import cleaning
+
+    return frozenset(getattr(cleaning, "TRANSFORMS", ()))
 
 
 @cache
@@ -600,6 +784,15 @@ def _column_rules(column: Column, options: Mapping[str, Any]) -> list[Rule]:
     if column.values:
         few = ", ".join(column.values) if len(column.values) <= 8 else f"the {len(column.values)} codes of the contract"
         add(f"{name} is one of {few}", "listed", "column_values_to_be_in_set", value_set=list(column.values))
+    if column.code_list:
+        codes = column.code_list
+        when = f" in force on {codes.at}" if codes.at else ""
+        rules.append(
+            Rule(
+                name=f"{name} is a code of {codes.file.name}{when}", kind="listed_in",
+                expect="column_values_to_be_in_code_list", columns=(name,), code_list=codes,
+            )
+        )  # fmt: skip
     if "pattern" in options:
         form = str(options["pattern"])
         whole = "^(?:" + form.removeprefix("^").removesuffix("$") + ")$"

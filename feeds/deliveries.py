@@ -7,26 +7,30 @@ What belongs here: names, times and digests of files. What is in them belongs in
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from feeds.contracts import Contract
+from governance.keys import KeyRing, delivery_keys
 from governance.vault import Vault
 from warehouse.store import Store, StoreError
 
 MANIFEST = "delivery.json"
-PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~")
+PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".upload", ".incomplete", "~")
+ENCRYPTED = (".pgp", ".gpg", ".asc")
+WRAPPED = (*ENCRYPTED, ".gz", ".zip")
 DATE = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
@@ -78,15 +82,66 @@ class Landed:
         return sum(file.size for file in self.files)
 
 
-def opened(landed: Landed, path: str, vault: Vault) -> BinaryIO:
-    """One file of a landed delivery, to be read from its beginning to its end; never as plaintext on a disk."""
-    return io.BytesIO(vault.unseal(landed.folder / f"{landed.names.index(path):03}.sealed", _bound(landed, path)))
+def opened(landed: Landed, path: str, vault: Vault, ring: KeyRing | None = None) -> BinaryIO:
+    """One file of a landed delivery as it was before it was encrypted, to be read once from beginning to end.
+
+    It comes as a stream and is never written to a disk. That it is whole is known at its end: keep nothing of it before
+    it has been read to its end without an error.
+
+    Raises:
+        Rejected: here or while reading: it is encrypted, and not as it should be.
+        VaultError: here or while reading: what landed is not what lies there now.
+        KeyProblem: the delivery keys are damaged.
+    """
+    file = landed.files[landed.names.index(path)]
+    stream = vault.opened(landed.folder / f"{landed.names.index(path):03}.sealed", _bound(landed, path))
+    inner, size = path, file.size
+    while inner.casefold().endswith(ENCRYPTED):
+        from feeds.envelopes import decrypted
+
+        keys = delivery_keys(landed.folder.parents[2], ring)
+        stream, inner = decrypted(path, stream, size, keys), inner.rpartition(".")[0]
+    return stream
+
+
+def plain_name(path: str) -> str:
+    """A file's name before it was packed or encrypted, its ending in small letters: `in/x.CSV.gz.pgp` is `in/x.csv`."""
+    while path.casefold().endswith(WRAPPED):
+        path = path.rpartition(".")[0]
+    return _small_ending(path)
+
+
+def fits(path: str, pattern: str) -> bool:
+    """Whether a file's name is what a contract's pattern says: as it is, or as it was before it was packed or encrypted.
+
+    The case of its ending does not matter. An archive may have the ending of the archive alone: `x.zip` for `x*.csv`.
+    """
+    if path.count("/") != pattern.count("/"):
+        return False
+    plain, wanted = plain_name(path), _small_ending(pattern)
+    stages = [path]
+    while stages[-1].casefold().endswith(WRAPPED):
+        stages.append(stages[-1].rpartition(".")[0])
+    names = {_small_ending(stage) for stage in stages} | {plain}
+    if len(stages) > 1:
+        names.add(plain + PurePosixPath(wanted).suffix)
+    return any(fnmatchcase(name, wanted) for name in names)
+
+
+def _small_ending(path: str) -> str:
+    stem, dot, ending = path.rpartition(".")
+    return f"{stem}.{ending.casefold()}" if dot and "/" not in ending else path
 
 
 def delivery_order(delivery: str) -> tuple[str, int]:
     """Sorts delivery keys by date, then by number: 2026-11-20, 2026-11-20.2, 2026-11-20.10."""
     day, _, number = delivery.partition(".")
     return day, int(number or 1)
+
+
+def day_of(delivery: str) -> date:
+    """The day of a delivery, by its key."""
+    return date.fromisoformat(delivery_order(delivery)[0])
 
 
 def find_deliveries(
@@ -108,22 +163,26 @@ def find_deliveries(
     young = (now - quiet).replace(tzinfo=UTC).timestamp()
     groups: dict[tuple[date, str], list[Path]] = {}
     waiting: set[tuple[date, str]] = set()
-    for path in _entries(drop, contracts):
-        name = path.relative_to(drop).as_posix()
-        passing = next((p for p in PASSING if name.endswith(p)), "")
-        feed = _feed(name.removesuffix(passing), contracts)
-        if feed is None or path.is_symlink():
+    for entry in _entries(drop, contracts):
+        passing = _passing(entry.name)
+        feed = _feed(entry.name[: len(entry.name) - len(passing)], contracts)
+        if feed is None or entry.kind not in ("file", "folder", "closed"):
             continue
-        group = (_day(path), feed)
-        if passing or (quiet and any(p.stat().st_mtime > young for p in (path, *_within(path)))):
+        try:
+            group = (_day(entry.path), feed)
+            late = quiet and any(_changed(p) > young for p in (entry.path, *_within(entry.path)))
+        except FileNotFoundError:  # renamed or taken back this moment
+            continue
+        if passing or late or entry.kind == "closed":
             waiting.add(group)
         else:
-            groups.setdefault(group, []).append(path)
-    return [
-        _found(drop, feed, day, paths, store)
-        for (day, feed), paths in sorted(groups.items())
-        if (day, feed) not in waiting
-    ]
+            groups.setdefault(group, []).append(entry.path)
+    whole: list[Found] = []
+    for (day, feed), paths in sorted(groups.items()):
+        if (day, feed) not in waiting:
+            with suppress(OSError):  # one was renamed, taken back or closed this moment: the next look sees it anew
+                whole.append(_found(drop, feed, day, paths, store))
+    return whole
 
 
 def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) -> Found:
@@ -139,26 +198,33 @@ def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) ->
 
 
 def strangers(drop: Path, contracts: Mapping[str, Contract]) -> list[str]:
-    """What lies in the drop folder and no contract expects, in words; names of files are not repeated."""
+    """What lies in the drop folder and cannot be taken in, in words; names of files are not repeated."""
     seen: Counter[tuple[str, str]] = Counter()
-    for path in _entries(drop, contracts):
-        name = path.relative_to(drop).as_posix()
-        if path.is_symlink():
-            seen[path.parent.relative_to(drop).as_posix(), "link"] += 1
-        elif _feed(name, contracts) is None and not name.endswith(PASSING):
-            seen[path.parent.relative_to(drop).as_posix(), f"{path.suffix or 'nameless'} file"] += 1
-    return [
-        f"drop/{'' if folder == '.' else folder}: {count} {kind}{'s' * (count > 1)} that no contract expects. "
-        "Compare the names with the contracts' patterns, or take them away."
-        for (folder, kind), count in sorted(seen.items())
-    ]
+    for entry in _entries(drop, contracts):
+        folder = entry.name.rpartition("/")[0]
+        known = _feed(entry.name[: len(entry.name) - len(_passing(entry.name))], contracts) is not None
+        if entry.kind in ADVICE:
+            seen[folder, entry.kind] += 1
+        elif not known:
+            seen[folder, ""] += 1
+        elif not os.access(entry.path.parent, os.W_OK | os.X_OK):
+            seen[folder, "stuck"] += 1
+    told = []
+    for (folder, kind), count in sorted(seen.items()):
+        what, advice = ADVICE.get(kind, ADVICE[""])
+        told.append(f"drop/{_shown(folder)}: {count} {what.replace('(s)', 's' * (count > 1))}. {advice}.")
+    return told
 
 
 def land(found: Found, store: Store, vault: Vault) -> Landed:
     """Seal a delivery's files into `landing/<feed>/<delivery>/`, then take them out of the drop folder.
 
     The folder appears by one rename once every file is sealed. Killed at any point and run again, it does the same.
-    A folder where a file should be is sealed file by file, so that nothing that came is lost.
+    A folder where a file should be is sealed file by file, so that nothing that came is lost. What was encrypted stays
+    encrypted within its seal.
+
+    Raises:
+        StoreError: a file went, changed or closed since it was found; nothing has landed.
     """
     drop, folder = store.home / "drop", _folder(found.feed, found.delivery, store)
     if not folder.is_dir():
@@ -167,19 +233,17 @@ def land(found: Found, store: Store, vault: Vault) -> Landed:
             shutil.rmtree(left)
         fresh = folder.with_name(f".{found.delivery}~{secrets.token_hex(4)}")
         fresh.mkdir(mode=0o700)
-        for number, file in enumerate(found.files):
-            if not file.folder:
-                vault.seal(drop / file.path, fresh / f"{number:03}.sealed", _bound(found, file.path))
-            for i, inner in enumerate(_within(drop / file.path)):
-                vault.seal(inner, fresh / f"{number:03}.{i}.sealed", _bound(found, f"{file.path}/{i}"))
+        try:
+            for number, file in enumerate(found.files):
+                _seal(found, number, file, drop, fresh, vault)
+        except OSError:
+            raise StoreError(_unsteady(found, "went, or may not be read")) from None
         _write(fresh / MANIFEST, found)
         fresh.replace(folder)
     for file in found.files:
-        path = drop / file.path
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # it went, or may not be taken away: `strangers` tells of that
+            if _file(drop, drop / file.path) == file:  # and not another that came meanwhile
+                _take_away(drop / file.path)
     return delivered(found.feed, found.delivery, store)
 
 
@@ -211,20 +275,76 @@ def _folder(feed: str, delivery: str, store: Store) -> Path:
     return store.home / "landing" / feed / delivery
 
 
-def _entries(drop: Path, contracts: Mapping[str, Contract]) -> list[Path]:
-    """Files below the drop folder, and folders that stand where a contract expects a file."""
-    found: list[Path] = []
+@dataclass(frozen=True)
+class _Entry:
+    """What stands in the drop folder: its name below it, and whether it is a file, or what else (see ADVICE)."""
+
+    path: Path
+    name: str
+    kind: str
+
+
+ADVICE = {
+    "": ("file(s) that no contract expects", "Compare the names with the contracts' patterns, or take them away"),
+    "link": ("link(s)", "Links are not followed: send the file itself"),
+    "special": ("pipe(s), socket(s) or device(s)", "Send a plain file"),
+    "odd": ("file(s) with a name of control characters or not in UTF-8", "Rename and send again"),
+    "closed": ("file(s) or folder(s) that may not be read", "Give Kinfold's group the right to read: see the guide"),
+    "stuck": ("file(s) that may not be taken away", "Give Kinfold's group the right to write to the folder"),
+}
+
+
+def _entries(drop: Path, contracts: Mapping[str, Contract]) -> list[_Entry]:
+    """Files below the drop folder, folders that stand where a contract expects a file, and all that is neither."""
+    found: list[_Entry] = []
     folders = [drop] if drop.is_dir() else []
     while folders:
-        for path in sorted(folders.pop().iterdir()):
+        folder = folders.pop()
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError:
+            found.append(_Entry(folder, _below(drop, folder), "closed"))
+            continue
+        for path in inside:
             if path.name.startswith("."):
                 continue
-            if path.is_dir() and not path.is_symlink():
-                misplaced = _feed(path.relative_to(drop).as_posix(), contracts)
-                (found if misplaced else folders).append(path)
-            else:
-                found.append(path)
+            name = _below(drop, path)
+            kind = _kind(path, name)
+            if kind == "folder" and _feed(name, contracts) is None:
+                folders.append(path)
+            elif kind:
+                found.append(_Entry(path, name, kind))
     return found
+
+
+def _kind(path: Path, name: str) -> str:
+    """What stands there: file, folder, or a word of ADVICE; nothing, if it went this moment."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return ""
+    if stat.S_ISLNK(mode):
+        return "link"
+    if not name.isprintable():  # control characters, and bytes that are no UTF-8
+        return "odd"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        return "special"
+    return "file" if os.access(path, os.R_OK) else "closed"
+
+
+def _below(drop: Path, path: Path) -> str:
+    return path.relative_to(drop).as_posix() if path != drop else ""
+
+
+def _shown(folder: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in folder)
+
+
+def _passing(name: str) -> str:
+    """The ending by which tools mark a file that they are still sending, if it has one."""
+    return next((name[-len(p) :] for p in PASSING if name.casefold().endswith(p)), "")
 
 
 def _feed(name: str, contracts: Mapping[str, Contract]) -> str | None:
@@ -233,9 +353,15 @@ def _feed(name: str, contracts: Mapping[str, Contract]) -> str | None:
         (len(pattern), contract.id)
         for contract in contracts.values()
         for pattern in contract.globs
-        if fnmatchcase(name, pattern) and name.count("/") == pattern.count("/")
+        if fits(name, pattern)
     ]
     return max(fitting)[1] if fitting else None
+
+
+def _changed(path: Path) -> float:
+    """When a file was last written: its own time, unless that lies in the future, as senders may set it."""
+    seen = path.stat()
+    return min(seen.st_mtime, seen.st_ctime)
 
 
 def _day(path: Path) -> date:
@@ -244,7 +370,7 @@ def _day(path: Path) -> date:
             return date(int(year), int(month), int(day))
         except ValueError:
             continue
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    return datetime.fromtimestamp(_changed(path), UTC).date()
 
 
 def _within(path: Path) -> list[Path]:
@@ -264,6 +390,29 @@ def _file(drop: Path, path: Path) -> File:
     for part in inner:
         whole.update(part.read_bytes())
     return File(name, sum(p.stat().st_size for p in inner), whole.hexdigest(), folder=True)
+
+
+def _seal(found: Found, number: int, file: File, drop: Path, fresh: Path, vault: Vault) -> None:
+    if not file.folder:
+        digest = vault.seal(drop / file.path, fresh / f"{number:03}.sealed", _bound(found, file.path))
+        if digest != file.sha256:
+            raise StoreError(_unsteady(found, "changed"))
+    for i, inner in enumerate(_within(drop / file.path)):
+        vault.seal(inner, fresh / f"{number:03}.{i}.sealed", _bound(found, f"{file.path}/{i}"))
+
+
+def _unsteady(found: Found, what: str) -> str:
+    return (
+        f"delivery {found.delivery} of feed {found.feed} has not landed: one of its files {what} since it was found. "
+        "Nothing is lost; the next look at the drop folder takes what is there then."
+    )
+
+
+def _take_away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _bound(of: Found | Landed, path: str) -> str:

@@ -12,15 +12,17 @@ import polars as pl
 
 from feeds import readers
 from feeds.contracts import Contract, Table
-from feeds.deliveries import Landed, opened
+from feeds.deliveries import Landed, day_of, opened
 from feeds.ledger import (
     ACCEPTED,
     QUARANTINE,
     TERMS,
     Load,
     RuleCount,
+    Turned,
     entry,
     latest_accepted,
+    outcome,
     previous_rows,
     standing,
     terms_of,
@@ -55,7 +57,7 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
         return kept
     frames: dict[str, pl.DataFrame] = {}
     counts = pl.DataFrame(schema=COUNTED)
-    reason, gone = None, 0
+    fate, gone = dict[str, str | None](), 0
     said = terms(contract, ring)
     splits: dict[str, Split] = {}
     try:
@@ -78,33 +80,38 @@ def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: 
             raise readers.Rejected(
                 ", ".join(landed.names), "some row should keep the contract, and none does", _commonest(counts)
             )
-        state, gone = after(contract, splits, previous)
-        if before and previous and as_before:
-            made, cleaned = _remapped(contract, landed.delivery, state, previous, before, store, ring)
-        else:
-            made, cleaned = mapped(contract, landed.delivery, state, ring)
-        counts = pl.concat([counts, cleaned])
-        if "source_record" in made and before:
-            made["source_record"] = _first_told(made["source_record"], store, contract.id, before)
-        frames = {f"{ACCEPTED}{name}": frame.drop(BEFORE) for name, frame in state.items()} | made
-    except readers.Rejected as refusal:
-        reason = str(refusal)
+        fate = outcome(contract, store, landed, before, {n: s.accepted.height for n, s in splits.items()})
+        if fate["status"] == "rejected":
+            raise Turned(fate["reason"])
+        if fate["status"] == "accepted":
+            state, gone = after(contract, splits, previous, day_of(landed.delivery))
+            if before and previous and as_before:
+                made, cleaned = _remapped(contract, landed.delivery, state, previous, before, store, ring)
+            else:
+                made, cleaned = mapped(contract, landed.delivery, state, ring)
+            counts = pl.concat([counts, cleaned])
+            if "source_record" in made and before:
+                made["source_record"] = _first_told(made["source_record"], store, contract.id, before)
+            frames = {f"{ACCEPTED}{name}": frame.drop(BEFORE) for name, frame in state.items()} | made
+    except (readers.Rejected, Turned) as refusal:
+        fate |= {"status": "rejected", "reason": str(refusal)}
         everything = {n: _aside(s) for n, s in splits.items()}
         splits = {n: Split(f.clear(), f, f.clear()) for n, f in everything.items()}
     frames |= {f"{QUARANTINE}{name}": split.quarantined for name, split in splits.items()}
     load = Load(
         feed=contract.id,
         delivery=landed.delivery,
-        status="rejected" if reason else "accepted",
         received=sum(part.height for split in splits.values() for part in split),
         accepted=sum(split.accepted.height for split in splits.values()),
         quarantined=sum(split.quarantined.height for split in splits.values()),
         withdrawn=sum(split.withdrawing.height for split in splits.values()),
         gone=gone,
-        reason=reason,
         rules=tuple(RuleCount(*row) for row in counts.rows()),
+        tables={name: split.accepted.height for name, split in splits.items()},
+        **fate,  # type: ignore[arg-type]
     )
-    store.put(Zone.VAULT, folder, frames | entry(contract, landed, load, now) | {TERMS: pl.DataFrame({TERMS: [said]})})
+    recorded = entry(contract, landed, load, now, store)
+    store.put(Zone.VAULT, folder, frames | recorded | {TERMS: pl.DataFrame({TERMS: [said]})})
     return load
 
 

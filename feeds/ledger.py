@@ -1,28 +1,39 @@
 """What became of every delivery, and which of them is in force.
 
-What belongs here: loads as they are kept in the vault and read back. How a load comes about belongs in `intake`.
+What belongs here: loads as they are kept in the vault and read back, what each rests on, and what people decided about
+those that are held. How a load comes about belongs in `intake`; bringing loads up to date, in `arrivals`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from feeds import readers
 from feeds.contracts import Contract
-from feeds.deliveries import Landed, delivery_order
+from feeds.deliveries import Landed, delivered, deliveries, delivery_order
 from feeds.mapping import HISTORY, shape
 from feeds.repeats import BEFORE
-from warehouse.store import Store
-from warehouse.tables import LOAD, LOAD_RULE, SOURCE_RECORD, TABLES, Zone
+from warehouse.store import Store, StoreError
+from warehouse.tables import LOAD, LOAD_RULE, SOURCE_RECORD, TABLES, TIMESTAMP, Zone
 from warehouse.tables import Table as Canonical
 
 ACCEPTED, QUARANTINE = "accepted__", "quarantine__"
-TERMS = "terms"
+TERMS, BASIS, COUNTS = "terms", "basis", "counts"
+HELD, RELEASE, REJECT = "held", "release", "reject"
+DECISIONS = "decision"
+DECISION: dict[str, pl.DataType | type[pl.DataType]] = {
+    "sha256": pl.String,
+    "verdict": pl.String,
+    "by": pl.String,
+    "why": pl.String,
+    "decided_at": TIMESTAMP,
+}
 
 
 class RuleCount(NamedTuple):
@@ -34,9 +45,21 @@ class RuleCount(NamedTuple):
     rows: int
 
 
+class Turned(Exception):
+    """A person rejected a delivery that was held; the message says who and why."""
+
+
 @dataclass(frozen=True)
 class Load:
-    """What became of a delivery: received = accepted + quarantined + withdrawn."""
+    """What became of a delivery: received = accepted + quarantined + withdrawn.
+
+    Attributes:
+        status: accepted, rejected, or held until a person decides.
+        gone: rows known before that no longer stand.
+        tables: accepted rows by table.
+        read_as: what was detected of its files, in words.
+        decided_by: who released or rejected it, if it was held; `decided_reason` why.
+    """
 
     feed: str
     delivery: str
@@ -48,9 +71,16 @@ class Load:
     gone: int
     reason: str | None
     rules: tuple[RuleCount, ...]
+    tables: Mapping[str, int] = field(default_factory=dict)
+    read_as: str | None = None
+    decided_by: str | None = None
+    decided_reason: str | None = None
 
 
-def entry(contract: Contract, landed: Landed, load: Load, now: datetime) -> dict[str, pl.DataFrame]:
+def entry(
+    contract: Contract, landed: Landed, load: Load, now: datetime, store: Store | None = None
+) -> dict[str, pl.DataFrame]:
+    """What is kept of a load beside its rows; with `store`, also what it rests on."""
     row = {
         "feed": load.feed,
         "delivery": load.delivery,
@@ -65,12 +95,20 @@ def entry(contract: Contract, landed: Landed, load: Load, now: datetime) -> dict
         "withdrawn": load.withdrawn,
         "gone": load.gone,
         "reason": load.reason,
+        "read_as": load.read_as,
+        "decided_by": load.decided_by,
+        "decided_reason": load.decided_reason,
         "loaded_at": now,
     }
+    rests_on = basis(store, contract, landed.delivery) if store and _unbroken(store, landed) else ""
     rules = [(load.feed, load.delivery, *rule) for rule in load.rules]
     return {
         "load": pl.DataFrame([row], schema=LOAD.schema),
         "load_rule": pl.DataFrame(rules, schema=LOAD_RULE.schema, orient="row"),
+        BASIS: pl.DataFrame({BASIS: [rests_on]}),
+        COUNTS: pl.DataFrame(
+            list(load.tables.items()), schema={"table": pl.String, "accepted": pl.Int64}, orient="row"
+        ),
     }
 
 
@@ -91,7 +129,8 @@ def loads(store: Store, feeds: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFram
                     store.get(Zone.VAULT, folder, "load_rule").collect(),
                 )
             )
-    return pl.concat([p[0] for p in parts]), pl.concat([p[1] for p in parts])
+    whole = pl.concat([p[0] for p in parts], how="diagonal"), pl.concat([p[1] for p in parts], how="diagonal")
+    return whole[0].select(LOAD.schema.names()), whole[1].select(LOAD_RULE.schema.names())
 
 
 def latest_accepted(store: Store, feed: str, before: str | None = None) -> str | None:
@@ -104,10 +143,29 @@ def latest_accepted(store: Store, feed: str, before: str | None = None) -> str |
     return None
 
 
-def deliveries_in_force(store: Store, feeds: Iterable[str]) -> dict[str, str]:
-    """The latest accepted delivery of each feed that has one."""
-    found = {feed: latest_accepted(store, feed) for feed in sorted(feeds)}
-    return {feed: delivery for feed, delivery in found.items() if delivery}
+def deliveries_in_force(store: Store, feeds: Iterable[str], night: date | None = None) -> dict[str, str]:
+    """The latest accepted delivery of each feed that has one; those dated after `night` are not looked at.
+
+    Held and rejected deliveries are passed over, so that the night goes on with what was accepted before them.
+
+    Raises:
+        StoreError: a feed's latest rests on what is no longer so, as when an earlier delivery came in late and a kill
+            kept the later ones from being checked anew. `arrivals.settle` mends that; ingestion and the night call it.
+    """
+    found: dict[str, str] = {}
+    for feed in sorted(feeds):
+        for delivery in reversed(loaded(store, feed)):
+            if night and delivery_order(delivery)[0] > str(night):
+                continue
+            if not sound(store, feed, delivery):
+                raise StoreError(
+                    f"feed {feed}: delivery {delivery} rests on earlier ones that have changed since it was checked. "
+                    "Run `kinfold ingest`: it checks it anew."
+                )
+            if _status(store, feed, delivery) == "accepted":
+                found[feed] = delivery
+                break
+    return found
 
 
 def changed_since(store: Store, used: Mapping[str, str], night: date | None) -> set[str]:
@@ -152,23 +210,160 @@ def _status(store: Store, feed: str, delivery: str) -> str:
     return status
 
 
+# -- what a load rests on ---------------------------------------------------------------------------------------------
+
+
+def basis(store: Store, contract: Contract | str, delivery: str) -> str:
+    """Digest of what a load is made of: every delivery landed up to it, in order of key, and what was decided of them.
+
+    A load is a function of these and of nothing else that may come later, so that it comes out the same whatever the
+    order in which they arrive. While the digest is what it was when the load was made, the load stands.
+    """
+    feed = contract if isinstance(contract, str) else contract.id
+    decided = set(store.folders(Zone.LEDGER, f"{DECISIONS}/{feed}"))
+    told = []
+    for key in deliveries(feed, store):
+        if delivery_order(key) <= delivery_order(delivery):
+            landed = delivered(feed, key, store)
+            verdict = decision(store, landed) if key in decided else None
+            told.append(f"{key} {landed.digest} {verdict['verdict'] if verdict else ''}")
+    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
+
+
+def sound(store: Store, feed: str, delivery: str) -> bool:
+    """Whether a delivery has a load, and all that it rests on is as it was when it was made."""
+    folder = f"feed/{feed}/{delivery}"
+    if BASIS not in store.names(Zone.VAULT, folder):
+        return False
+    kept: str = store.get(Zone.VAULT, folder, BASIS).collect().item()
+    return kept == basis(store, feed, delivery)
+
+
 def standing(store: Store, contract: Contract, landed: Landed) -> Load | None:
     """The load that a delivery has already, if it still holds; None where the delivery is to be checked."""
-    folder = f"feed/{contract.id}/{landed.delivery}"
-    if not store.has(Zone.VAULT, folder):
-        return None
-    same = store.get(Zone.VAULT, folder, "load").collect()["sha256"].item() == landed.digest
-    return load_of(store, contract.id, landed.delivery) if same else None
+    return load_of(store, contract.id, landed.delivery) if sound(store, contract.id, landed.delivery) else None
+
+
+def _unbroken(store: Store, landed: Landed) -> bool:
+    """Whether the delivery that landed just before this one has been checked on what now lies before it."""
+    earlier = [key for key in deliveries(landed.feed, store) if delivery_order(key) < delivery_order(landed.delivery)]
+    return not earlier or sound(store, landed.feed, earlier[-1])
 
 
 def load_of(store: Store, feed: str, delivery: str) -> Load:
+    """The load of a delivery, as it was kept."""
     folder = f"feed/{feed}/{delivery}"
     row = store.get(Zone.VAULT, folder, "load").collect().row(0, named=True)
     rules = store.get(Zone.VAULT, folder, "load_rule").select("table", "rule", "severity", "rows").collect()
+    fields = [name for name in Load.__dataclass_fields__ if name not in ("rules", "tables")]
+    kept: dict[str, Any] = {name: row.get(name) for name in fields}
     return Load(
-        **{name: row[name] for name in Load.__dataclass_fields__ if name != "rules"},
+        **kept,
         rules=tuple(RuleCount(*rule) for rule in rules.rows()),
+        tables=_tables(store, folder),
     )
+
+
+def _tables(store: Store, folder: str) -> dict[str, int]:
+    """Rows accepted of a delivery, by table; where they were not counted, the rows that stood after it."""
+    names = store.names(Zone.VAULT, folder)
+    kept = dict(store.get(Zone.VAULT, folder, COUNTS).collect().rows()) if COUNTS in names else {}
+    if kept:
+        return kept
+    states = [name for name in names if name.startswith(ACCEPTED)]
+    return {
+        name.removeprefix(ACCEPTED): store.get(Zone.VAULT, folder, name).select(pl.len()).collect().item()
+        for name in states
+    }
+
+
+# -- deliveries that are held -----------------------------------------------------------------------------------------
+
+
+def held(contract: Contract, store: Store, before: str | None, counts: Mapping[str, int]) -> str | None:
+    """Why a snapshot is to be held for a person to decide, in words; None where it is within the contract's band.
+
+    Args:
+        before: the accepted delivery that it is compared with; the first delivery of a feed is never held.
+        counts: accepted rows of this delivery, by table.
+    """
+    band = contract.volume_band
+    if band is None or before is None or contract.delivery != "snapshot":
+        return None
+    stood = _tables(store, f"feed/{contract.id}/{before}")
+    far = [
+        f"{name} had {stood[name]:,} accepted rows in {before} and has {rows:,} now "
+        f"({(rows - stood[name]) / stood[name]:+.0%})"
+        for name, rows in sorted(counts.items())
+        if stood.get(name) and abs(rows - stood[name]) > band * stood[name]
+    ]
+    if not far:
+        return None
+    return (
+        f"{'; '.join(far)}. The contract's band is {band:.0%} either way. Nothing of it is used until somebody "
+        "decides: ask the partner, then release it or reject it."
+    )
+
+
+def decision(store: Store, landed: Landed) -> dict[str, Any] | None:
+    """What was decided last about a delivery of this content: verdict, by, why, decided_at; None if nothing was."""
+    folder = f"{DECISIONS}/{landed.feed}/{landed.delivery}"
+    if not store.has(Zone.LEDGER, folder):
+        return None
+    said = store.get(Zone.LEDGER, folder, "decision").filter(sha256=landed.digest).collect()
+    return said.row(-1, named=True) if said.height else None
+
+
+def decide(store: Store, feed: str, delivery: str, verdict: str, by: str, why: str, now: datetime) -> None:
+    """Keep what a person decides about a held delivery; checking it again (`arrivals.settle`) carries it out.
+
+    A later decision on the same delivery replaces an earlier one; all are kept.
+
+    Args:
+        verdict: `release` or `reject`.
+        by: who decides; `why` in their words, for the ledger.
+        now: UTC, naive.
+
+    Raises:
+        StoreError: there is no such delivery, it is not held, or the decision does not say what, who or why.
+    """
+    landed = delivered(feed, delivery, store)
+    if verdict not in (RELEASE, REJECT):
+        raise StoreError(f"{verdict!r} is no decision on a delivery: say {RELEASE} or {REJECT}.")
+    if not by.strip() or not why.strip():
+        raise StoreError(f"a decision on {feed} {delivery} says who made it and why. Give both.")
+    folder = f"{DECISIONS}/{feed}/{delivery}"
+    earlier = decision(store, landed)
+    if not earlier and loaded_as(store, feed, delivery) != HELD:
+        status = loaded_as(store, feed, delivery) or "not checked yet"
+        raise StoreError(f"delivery {delivery} of {feed} is not held: it is {status}. There is nothing to decide.")
+    row = {"sha256": landed.digest, "verdict": verdict, "by": by.strip(), "why": why.strip(), "decided_at": now}
+    kept = [store.get(Zone.LEDGER, folder, "decision").collect()] if store.has(Zone.LEDGER, folder) else []
+    store.put(Zone.LEDGER, folder, {"decision": pl.concat([*kept, pl.DataFrame([row], schema=DECISION)])})
+
+
+def outcome(
+    contract: Contract, store: Store, landed: Landed, before: str | None, counts: Mapping[str, int]
+) -> dict[str, str | None]:
+    """What becomes of a delivery whose rows were judged: `status`, `reason`, `decided_by`, `decided_reason` of a load.
+
+    What a person decided holds, whatever its size is compared with later; see `held` for the arguments.
+    """
+    said = decision(store, landed)
+    if said is None:
+        reason = held(contract, store, before, counts)
+        return {"status": HELD if reason else "accepted", "reason": reason, "decided_by": None, "decided_reason": None}
+    words = f"{said['by']} rejected it: {said['why']}" if said["verdict"] == REJECT else None
+    status = "rejected" if words else "accepted"
+    return {"status": status, "reason": words, "decided_by": said["by"], "decided_reason": said["why"]}
+
+
+def loaded_as(store: Store, feed: str, delivery: str) -> str | None:
+    """What a delivery was loaded as: accepted, rejected or held; None where it has no load."""
+    return _status(store, feed, delivery) if store.has(Zone.VAULT, f"feed/{feed}/{delivery}") else None
+
+
+# -- states -----------------------------------------------------------------------------------------------------------
 
 
 def previous_rows(contract: Contract, store: Store, delivery: str | None) -> dict[str, pl.DataFrame] | None:

@@ -7,6 +7,7 @@ What belongs here: what a snapshot, a delta and messages mean for the rows that 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import NamedTuple
 
 import polars as pl
@@ -23,9 +24,16 @@ class Split(NamedTuple):
 
 
 def after(
-    contract: Contract, splits: Mapping[str, Split], previous: Mapping[str, pl.DataFrame] | None
+    contract: Contract,
+    splits: Mapping[str, Split],
+    previous: Mapping[str, pl.DataFrame] | None,
+    day: date | None = None,
 ) -> tuple[dict[str, pl.DataFrame], int]:
-    """The feed's accepted rows after this delivery, and how many of those before are gone."""
+    """The feed's accepted rows after this delivery, and how many of those before are gone.
+
+    Args:
+        day: of the delivery; a contract that looks back counts from it.
+    """
     gone = 0
     state: dict[str, pl.DataFrame] = {}
     if contract.delivery == "messages":

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from governance.keys import KeyProblem, create, key_file
+from pipelines import feed_commands
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
 from warehouse.store import StoreError
@@ -38,6 +39,9 @@ def main() -> None:
     KINFOLD_HOME says where data lives (.kinfold); KINFOLD_SITE which council's folder under sites/ (harrowmere).
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+main.add_command(feed_commands.feed)
 
 
 @main.command()

@@ -1,0 +1,80 @@
+"""The commands of an engineer who adds a feed, and of whoever decides on a held delivery: `kinfold feed`, `delivery`.
+
+Each command reads its arguments, calls one function and says what came of it.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from warehouse import site as sites
+
+if TYPE_CHECKING:
+    from feeds.contracts import Contract
+
+
+@click.group()
+def feed() -> None:
+    """Add a feed: draft a contract from a sample, try it, read it in plain words."""
+
+
+@feed.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--feed", "name", help="The contract's id [default: the file's name].")
+@click.option("--partner", default="council", show_default=True, help="Who sends it, as site.yaml names the party.")
+@click.option("--write", is_flag=True, help="Write it among the site's feeds instead of printing it.")
+def draft(file: Path, name: str | None, partner: str, write: bool) -> None:
+    """Write a contract to edit from a sample FILE: types, keys, code lists, who is described."""
+    from feeds.drafting import draft as drafted
+    from feeds.sketches import identifier
+
+    name = name or identifier(file.name.split(".")[0].strip("0123456789-_")).replace("_", "-")
+    text = drafted(file, name, partner)
+    if not write:
+        click.echo(text, nl=False)
+        return
+    target = sites.site() / "feeds" / f"{name}.odcs.yaml"
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        raise click.ClickException(f"{sites.short(target)} is there already. Choose another --feed.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+    click.echo(f"Wrote {sites.short(target)}. Edit it, then: kinfold check; kinfold feed try {name} FILE")
+
+
+@feed.command("try")
+@click.argument("name", metavar="FEED")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--rows", default=5, show_default=True, help="How many rows of each table to show, identity masked.")
+def attempt(name: str, files: tuple[Path, ...], rows: int) -> None:
+    """Take FILES through the contract of FEED without loading anything; say what would become of each row."""
+    from feeds import trial
+
+    home = sites.home()
+    tried = trial.attempt(_contract(name), files, home / "tmp", datetime.now(UTC).replace(tzinfo=None), rows)
+    click.echo(trial.told(tried))
+
+
+@feed.command()
+@click.argument("name", metavar="FEED")
+def explain(name: str) -> None:
+    """Print the contract of FEED in plain words, for those who sign it."""
+    from feeds.explaining import explain as explained
+
+    click.echo(explained(_contract(name)))
+
+
+def _contract(name: str) -> "Contract":
+    """A contract by id, or by the path of its file (so that a draft can be tried where it lies)."""
+    from feeds.dialect import load_contract, load_contracts
+
+    if name.endswith((".yaml", ".yml")):
+        return load_contract(Path(name), strict=True)
+    contracts = load_contracts(sites.site())
+    if name not in contracts:
+        raise click.BadParameter(f"{name!r} is no feed here. Feeds: {', '.join(sorted(contracts))}.")
+    return contracts[name]

@@ -31,6 +31,7 @@ MANIFEST = "delivery.json"
 PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".upload", ".incomplete", "~")
 ENCRYPTED = (".pgp", ".gpg", ".asc")
 WRAPPED = (*ENCRYPTED, ".gz", ".zip")
+AHEAD = timedelta(days=1)  # a file that says it will change later than this has had its time set by its sender
 DATE = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
@@ -112,7 +113,7 @@ def plain_name(path: str) -> str:
 
 
 def fits(path: str, pattern: str) -> bool:
-    """Whether a file's name is what a contract's pattern says: as it is, or as it was before it was packed or encrypted.
+    """Whether a file's name is what a pattern says: as it is, or as it was before it was packed or encrypted.
 
     The case of its ending does not matter. An archive may have the ending of the archive alone: `x.zip` for `x*.csv`.
     """
@@ -160,7 +161,7 @@ def find_deliveries(
         now: UTC, naive.
         quiet: how long a file must have stood unchanged.
     """
-    young = (now - quiet).replace(tzinfo=UTC).timestamp()
+    young, ahead = ((now + by).replace(tzinfo=UTC).timestamp() for by in (-quiet, AHEAD))
     groups: dict[tuple[date, str], list[Path]] = {}
     waiting: set[tuple[date, str]] = set()
     for entry in _entries(drop, contracts):
@@ -169,11 +170,11 @@ def find_deliveries(
         if feed is None or entry.kind not in ("file", "folder", "closed"):
             continue
         try:
-            group = (_day(entry.path), feed)
-            late = quiet and any(_changed(p) > young for p in (entry.path, *_within(entry.path)))
+            group = (_day(entry.path, now), feed)
+            times = [p.stat().st_mtime for p in (entry.path, *_within(entry.path))]
         except FileNotFoundError:  # renamed or taken back this moment
             continue
-        if passing or late or entry.kind == "closed":
+        if passing or entry.kind == "closed" or (quiet and any(young < time < ahead for time in times)):
             waiting.add(group)
         else:
             groups.setdefault(group, []).append(entry.path)
@@ -358,19 +359,14 @@ def _feed(name: str, contracts: Mapping[str, Contract]) -> str | None:
     return max(fitting)[1] if fitting else None
 
 
-def _changed(path: Path) -> float:
-    """When a file was last written: its own time, unless that lies in the future, as senders may set it."""
-    seen = path.stat()
-    return min(seen.st_mtime, seen.st_ctime)
-
-
-def _day(path: Path) -> date:
+def _day(path: Path, now: datetime) -> date:
+    """The date in a file's name, else that of its last change, which senders may have set to a day to come."""
     for year, month, day in DATE.findall(path.name):
         try:
             return date(int(year), int(month), int(day))
         except ValueError:
             continue
-    return datetime.fromtimestamp(_changed(path), UTC).date()
+    return min(datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None), now).date()
 
 
 def _within(path: Path) -> list[Path]:

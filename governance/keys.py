@@ -1,22 +1,30 @@
-"""The council's master key and the keys made from it, one a purpose.
+"""The council's master key, the keys made from it, one a purpose, and the delivery key that partners encrypt to.
 
-What belongs here: finding, checking and making the key. What a key is used for belongs with its user.
+What belongs here: finding, checking and making keys. What a key is used for belongs with its user.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 import secrets
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SHORTEST = 32  # bytes
+DAMAGED = (
+    "the delivery keys in keys/delivery.json are damaged or were kept under another master key. Restore the file from "
+    "a backup, together with its master key."
+)
+NONCE = 12  # bytes that AES-GCM takes
 
 
 class KeyProblem(Exception):
@@ -93,6 +101,86 @@ def create(path: Path) -> None:
         file.write(base64.b64encode(secrets.token_bytes(SHORTEST)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def create_delivery_key(home: Path, name: str = "Kinfold deliveries", renew: bool = False) -> None:
+    """Make the OpenPGP key that partners encrypt their deliveries to; its private part is kept under the master key.
+
+    RSA of 3072 bits in the form of RFC 4880, which every OpenPGP tool of the last twenty years understands. It does
+    not expire: what has landed under it stays encrypted to it.
+
+    Args:
+        home: the data folder; the keys are kept in its `keys/`, so that a backup of the data can still be read.
+        name: what partners see as the key's owner, such as the council's name.
+        renew: make a further key, for partners to use from now on; the older ones still open what was sent to them.
+
+    Raises:
+        KeyProblem: there is one already and `renew` is not said; or there is no master key.
+    """
+    import pysequoia
+
+    ring, path = KeyRing.load(home), delivery_key_file(home)
+    if path.exists() and not renew:
+        raise KeyProblem("there is a delivery key already and it is kept. Say --renew to make a further one.")
+    kept = _wrapped(path) if path.exists() else []
+    made = pysequoia.Tsk.generate(name, profile=pysequoia.Profile.RFC4880, cipher_suite=pysequoia.CipherSuite.RSA3k)
+    mark = made.extract_certificate().fingerprint
+    nonce = secrets.token_bytes(NONCE)
+    wrapped = nonce + AESGCM(ring.key("delivery/wrap")).encrypt(nonce, bytes(made), mark.encode())
+    said = [*kept, {"fingerprint": mark, "wrapped": base64.b64encode(wrapped).decode()}]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+        json.dump(said, out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(path)
+
+
+def delivery_certificate(home: Path) -> str:
+    """The public key that partners encrypt to, armoured; made from the private one, so that nobody can swap it.
+
+    Raises:
+        KeyProblem: there is none yet, or it does not open under the master key.
+    """
+    import pysequoia
+
+    return str(pysequoia.Tsk.from_bytes(delivery_keys(home)[0]).extract_certificate())
+
+
+def delivery_keys(home: Path, ring: KeyRing | None = None) -> tuple[bytes, ...]:
+    """The private delivery keys as OpenPGP bytes, the newest first. Give them to nothing but the opener.
+
+    Raises:
+        KeyProblem: there is none yet, or one does not open under the master key.
+    """
+    path = delivery_key_file(home)
+    if not path.is_file():
+        raise KeyProblem("there is no delivery key. Make one with `kinfold keys delivery`, and send it to partners.")
+    cipher = AESGCM((ring or KeyRing.load(home)).key("delivery/wrap"))
+    opened: list[bytes] = []
+    for said in _wrapped(path):
+        try:
+            wrapped = base64.b64decode(said["wrapped"], validate=True)
+            opened.append(cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], said["fingerprint"].encode()))
+        except (KeyError, TypeError, ValueError, InvalidTag):
+            raise KeyProblem(DAMAGED) from None
+    return tuple(reversed(opened))
+
+
+def delivery_key_file(home: Path) -> Path:
+    """Where the wrapped delivery keys lie."""
+    return home / "keys" / "delivery.json"
+
+
+def _wrapped(path: Path) -> list[dict[str, str]]:
+    try:
+        said = json.loads(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        said = None
+    if not isinstance(said, list) or not said:
+        raise KeyProblem(DAMAGED)
+    return said
 
 
 def _decoded(text: str, where: str) -> bytes:

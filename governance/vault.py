@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import os
 import secrets
 import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
@@ -23,10 +24,14 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from governance.keys import KeyRing
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 CHUNK = 1 << 20
 MAGIC = b"KINFOLD1"
 WRAPPED = 40  # bytes of a 32-byte key wrapped by AES-KW (RFC 3394)
 TAG = 16  # bytes that AES-GCM adds
+DAMAGED = "it is damaged, cut, swapped or under another key"
 
 
 class VaultError(Exception):
@@ -98,21 +103,26 @@ class Vault:
             properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=name.encode())
             return pl.scan_parquet(path, decryption=properties, glob=False, hive_partitioning=False)
 
-    def seal(self, source: Path, target: Path, name: str) -> None:
+    def seal(self, source: Path, target: Path, name: str) -> str:
         """Encrypt any file into an envelope bound to `name`: AES-256-GCM in chunks of 1 MiB, under a key of its own.
 
         Each chunk's nonce holds its number and whether it is the last one, so chunks cannot be moved or dropped.
+
+        Returns:
+            The SHA-256, in hex, of what was sealed, so that a file that changed meanwhile is noticed.
         """
         key = secrets.token_bytes(32)
         header = MAGIC + aes_key_wrap(self._ring.key("vault/wrap"), key)
         cipher, bound = AESGCM(key), header + name.encode()
         fresh = target.with_name(f".{target.name}~{secrets.token_hex(4)}")
+        digest = hashlib.sha256()
         _touch(fresh)
         try:
             with source.open("rb") as file, fresh.open("wb") as out:
                 out.write(header)
                 chunk, number, last = file.read(CHUNK), 0, False
                 while not last:
+                    digest.update(chunk)
                     ahead = file.read(CHUNK)
                     last = not ahead
                     out.write(cipher.encrypt(_nonce(number, last), chunk, bound))
@@ -122,6 +132,7 @@ class Vault:
             fresh.replace(target)
         finally:
             fresh.unlink(missing_ok=True)
+        return digest.hexdigest()
 
     def unseal(self, path: Path, name: str) -> bytes:
         """Decrypt an envelope written by `seal` under the same name.
@@ -129,31 +140,34 @@ class Vault:
         Raises:
             VaultError: it is missing, damaged, cut, swapped or under another key; nothing of it is given out.
         """
+        with self.opened(path, name) as file:
+            return file.read()
+
+    def opened(self, path: Path, name: str) -> BinaryIO:
+        """Open an envelope written by `seal` under the same name, to be read once, a chunk in memory at a time.
+
+        What has been read is what was sealed there, but only the end of the stream says that nothing was cut off: keep
+        nothing of it before it has been read to its end without an error.
+
+        Raises:
+            VaultError: here or while reading: it is missing, damaged, cut, swapped or under another key.
+        """
         try:
-            with path.open("rb") as file:
-                return self._opened(file, path, name)
+            file = path.open("rb")
         except OSError:
             raise VaultError(_refusal(path, "it cannot be read")) from None
-
-    def _opened(self, file: BinaryIO, path: Path, name: str) -> bytes:
-        header = file.read(len(MAGIC) + WRAPPED)
-        if not header.startswith(MAGIC):
-            raise VaultError(_refusal(path, "it is not a sealed file"))
-        plain: list[bytes] = []
         try:
-            cipher, bound = (
-                AESGCM(aes_key_unwrap(self._ring.key("vault/wrap"), header[len(MAGIC) :])),
-                header + name.encode(),
-            )
-            chunk, last = file.read(CHUNK + TAG), False
-            while not last:
-                ahead = file.read(CHUNK + TAG)
-                last = not ahead
-                plain.append(cipher.decrypt(_nonce(len(plain), last), chunk, bound))
-                chunk = ahead
-        except (InvalidTag, InvalidUnwrap, ValueError):
-            raise VaultError(_refusal(path, "it is damaged, cut, swapped or under another key")) from None
-        return b"".join(plain)
+            header = file.read(len(MAGIC) + WRAPPED)
+            if not header.startswith(MAGIC):
+                raise VaultError(_refusal(path, "it is not a sealed file"))
+            cipher = AESGCM(aes_key_unwrap(self._ring.key("vault/wrap"), header[len(MAGIC) :]))
+            return io.BufferedReader(_Envelope(file, path, cipher, header + name.encode()), CHUNK)
+        except (InvalidUnwrap, ValueError):
+            file.close()
+            raise VaultError(_refusal(path, DAMAGED)) from None
+        except BaseException:
+            file.close()
+            raise
 
     def _seal(self, name: str, digest: bytes, wrapped: bytes) -> bytes:
         return hmac.digest(self._ring.key("vault/seal"), digest + wrapped + name.encode(), "sha256")
@@ -172,6 +186,44 @@ class Vault:
         if not hmac.compare_digest(found, digest):
             raise VaultError(_refusal(path, "it is damaged, cut, or not the file that was written here"))
         self._checked[path] = stamp
+
+
+class _Envelope(io.RawIOBase):
+    """The plaintext of a sealed file, chunk by chunk; a chunk that is not what was sealed there ends it."""
+
+    def __init__(self, file: BinaryIO, path: Path, cipher: AESGCM, bound: bytes) -> None:
+        self._file, self._path, self._cipher, self._bound = file, path, cipher, bound
+        self._ahead = file.read(CHUNK + TAG)
+        self._plain = memoryview(b"")
+        self._number, self._last = 0, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        room = memoryview(buffer).cast("B")
+        if not self._plain and not self._last:
+            self._plain = memoryview(self._next())
+        taken = min(len(room), len(self._plain))
+        room[:taken] = self._plain[:taken]
+        self._plain = self._plain[taken:]
+        return taken
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _next(self) -> bytes:
+        """The next chunk; only the last one may be empty."""
+        try:
+            chunk, self._ahead = self._ahead, self._file.read(CHUNK + TAG)
+            self._last = not self._ahead
+            plain = self._cipher.decrypt(_nonce(self._number, self._last), chunk, self._bound)
+        except (InvalidTag, ValueError, OSError):
+            self._ahead, self._last = b"", False  # whoever reads on is refused again
+            raise VaultError(_refusal(self._path, DAMAGED)) from None
+        self._number += 1
+        return plain
 
 
 def _refusal(path: Path, why: str) -> str:

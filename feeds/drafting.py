@@ -41,9 +41,9 @@ IDENTITY: Mapping[str, str] = {
     "preferred_forename": r"preferred_?(fore|first_?)?name",
     "alias": r"^(.*_)?(aka|alias|known_as)$",
     "middle_names": r"middle_?names?",
-    "surname": r"surname|last_?name|family_?name",
+    "surname": r"surname|last_?name|^family(_?name)?$",
     "forenames": r"(fore|first_?|given_?)names$",
-    "forename": r"(fore|first_?|given_?|christian_?)name$",
+    "forename": r"(fore|first_?|given_?|christian_?)name$|^given$",
     "email": r"e_?mail",
     "phone": r"phone|mobile|^(.*_)?tel(_?no)?$",
     "uprn": r"uprn|unique_?property",
@@ -261,9 +261,10 @@ def _key(table: Sketch, found: Sequence[Guess]) -> list[Guess]:
     """The columns that are given once: one that is called like a key, else two that together tell rows apart."""
     once = [g for g in found if g.distinct and g.column.type in ("string", "integer")]
     called = [g for g in once if re.search(KEY, g.column.name)]
+    first = [g for g in once if g is found[0] and g.column.type == "string"]
     checked = [g for g in once if g.attribute in ("upn", "nhs_number", "la_child_id", "uprn")]
-    if called or checked or table.frame.height < 2:
-        return (called or checked)[:1]
+    if called or checked or first or table.frame.height < 2:
+        return (called or checked or first)[:1]
     parts = [g for g in found if g.complete and re.search(rf"{KEY}|(^|_)?(pos|seq|line|order|ref)$", g.column.name)]
     for pair in combinations(parts[:8], 2):
         if table.frame.select(g.column.physical for g in pair).n_unique() >= ENOUGH * table.frame.height:

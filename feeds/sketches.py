@@ -177,12 +177,13 @@ def _cells(rows: Sequence[Sequence[str]], at: int) -> pl.DataFrame:
 
 
 def _fixed(stem: str, text: str) -> Sketch:
-    """Columns where all lines begin anew after a blank."""
+    """Columns where all lines begin anew after a blank, or go from a figure to a letter."""
     lines = [line for line in text.splitlines()[:2_000] if line.strip()]
     width = max(len(line) for line in lines)
     padded = [line.ljust(width) for line in lines]
     blank = [all(line[i] == " " for line in padded) for i in range(width)]
-    starts = [i for i in range(width) if not blank[i] and (i == 0 or blank[i - 1])]
+    turn = [i > 0 and all(line[i - 1].isdigit() and line[i].isalpha() for line in padded) for i in range(width)]
+    starts = [i for i in range(width) if turn[i] or (not blank[i] and (i == 0 or blank[i - 1]))]
     ends = [*(b for b in starts[1:]), width]
     named = {f"column_{n}": (a + 1, b) for n, (a, b) in enumerate(zip(starts, ends, strict=True), 1)}
     frame = pl.DataFrame({name: [line[a - 1 : b] for line in padded] for name, (a, b) in named.items()})

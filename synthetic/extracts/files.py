@@ -40,6 +40,23 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """Lines of cells filled up to a width each, without a header."""
+
+    frame: pl.DataFrame
+    widths: Mapping[str, int]
+
+    @property
+    def rows(self) -> int:
+        return len(self.frame)
+
+    def write(self, path: Path) -> None:
+        cells = [pl.col(n).fill_null("").str.slice(0, w).str.pad_end(w) for n, w in self.widths.items()]
+        lines = self.frame.select(pl.concat_str(cells)).to_series()
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@dataclass(frozen=True)
 class Workbook:
     """Sheets of an Excel workbook, each with a title above its header in row 3."""
 
@@ -100,7 +117,7 @@ class Document:
         path.write_text(self.head + "\n".join(self.records) + self.tail, encoding="utf-8")
 
 
-File = Text | Workbook | Lines | Document
+File = Text | Fixed | Workbook | Lines | Document
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,10 @@ KINDS = (
     "parent", "child", "sibling", "partner", "carer", "step_parent", "foster_carer", "grandparent", "other_relative",
 )  # fmt: skip
 SPEAKERS = ("child", "family", "practitioner")
-JAVA = ("yyyy", "MMM", "SSS", "yy", "MM", "dd", "HH", "mm", "ss", "M", "d", "H")  # longest first
+JAVA = ("yyyy", "MMM", "SSS", "XXX", "yy", "MM", "dd", "HH", "mm", "ss", "M", "d", "H")  # longest first
 SEPARATOR = "|"  # between the parts of a source key made of several columns
+
+CONSTANT = "="  # before a part of a key that is no column, as no column's name begins
 
 COLUMN = object()  # marks a field that names a column, or several
 
@@ -49,6 +51,21 @@ def as_text(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError("expected a text or a number")
     return str(value)
+
+
+def _key_parts(value: Any) -> Any:
+    if isinstance(value, Mapping) or not isinstance(value, str | list | tuple):
+        raise ValueError("a key is a column, or a list of columns; a part may be {const: <text>}")
+    parts = [value] if isinstance(value, str) else value
+    if not any(isinstance(p, str) for p in parts):
+        raise ValueError("a key needs a column, or everyone would share it")
+    constant = (isinstance(p, Mapping) and set(p) == {"const"} for p in parts)
+    return tuple(CONSTANT + as_text(p["const"]) if c else p for p, c in zip(parts, constant, strict=True))
+
+
+def constant(part: str) -> str | None:
+    """The text of a part of a key that is a constant; None where the part is a column."""
+    return part.removeprefix(CONSTANT) if part.startswith(CONSTANT) else None
 
 
 def _conditions(value: Any) -> Any:
@@ -72,6 +89,7 @@ def _value(value: Any) -> Any:
 Name = Annotated[str, COLUMN]
 OptionalName = Annotated[str | None, COLUMN]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_names), COLUMN]
+Key = Annotated[tuple[str, ...], BeforeValidator(_key_parts), COLUMN]
 When = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_conditions), COLUMN]
 
 
@@ -112,9 +130,9 @@ class Address(Config):
 
 
 class Person(Config):
-    """Which columns of a table say who somebody is."""
+    """Which columns of a table say who somebody is; several of them where a row holds several people."""
 
-    key: Names
+    key: Key
     forename: Attr = None
     forenames: Attr = None
     middle_names: Attr = None
@@ -141,7 +159,7 @@ class Person(Config):
 
 
 class Event(Config):
-    """An event that a row tells."""
+    """An event that a row tells, of the table's person or of another that `person_ref` keys, as in all yields."""
 
     event: str
     domain: str | None = None
@@ -151,6 +169,7 @@ class Event(Config):
     code: Val = None
     value: OptionalName = None
     recorded: OptionalName = None
+    person_ref: Key = ()
     when: When = Field(default_factory=dict)
 
 
@@ -162,6 +181,7 @@ class Involvement(Config):
     end: OptionalName = None
     team: Val = None
     role: Val = None
+    person_ref: Key = ()
     when: When = Field(default_factory=dict)
 
 
@@ -169,9 +189,10 @@ class Relationship(Config):
     """What the person of a row is to another person that the same feed knows."""
 
     relationship: Val
-    other: Names
+    other: Key
     start: OptionalName = None
     end: OptionalName = None
+    person_ref: Key = ()
     when: When = Field(default_factory=dict)
 
 
@@ -188,6 +209,7 @@ class Voice(Config):
     """Something said that a row tells."""
 
     voice: Said
+    person_ref: Key = ()
     when: When = Field(default_factory=dict)
 
 
@@ -408,7 +430,7 @@ def strptime(form: str) -> str:
     """
     meaning = {
         "yyyy": "%Y", "yy": "%y", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "HH": "%H", "H": "%H",
-        "mm": "%M", "ss": "%S", "SSS": "%3f",
+        "mm": "%M", "ss": "%S", "SSS": "%3f", "XXX": "%:z",
     }  # fmt: skip
     out, rest = "", form
     while rest:

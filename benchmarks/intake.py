@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,7 @@ def ours(file: Path, folder: Path) -> dict[str, Any]:
     """The file landed, then checked."""
     import great_expectations  # noqa: F401 - imported before the clock starts
 
-    from feeds.deliveries import File, Found, land
+    from feeds.deliveries import find_deliveries, land
     from feeds.dialect import load_contract
     from feeds.intake import check
     from governance import keys
@@ -210,7 +210,8 @@ def ours(file: Path, folder: Path) -> dict[str, Any]:
     (home / "drop" / "bench").mkdir(parents=True)
     os.link(file, home / "drop" / name)
     clock = time.perf_counter()
-    landed = land(Found("bench", DAY, (File(name, file.stat().st_size, "0" * 64),), "0" * 64), store, vault)
+    (found,) = find_deliveries(home / "drop", {"bench": contract}, store, NOW, timedelta(0))
+    landed = land(found, store, vault)
     landing = time.perf_counter() - clock
     before = {thread.ident for thread in threading.enumerate()}
     clock, cpu = time.perf_counter(), time.process_time()

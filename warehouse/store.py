@@ -12,7 +12,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ PART = "part"  # the one file of a table that is not kept by month
 NIGHTS = "nights"
 DIGESTS = "parts.json"
 _LEAF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*")
+_LATER = re.compile(r"\.[0-9]+$")  # ends the file names of a frame's second and further parts
 
 
 class StoreError(Exception):
@@ -68,26 +70,43 @@ class Store:
 
     # -- folders of frames ---------------------------------------------------------------------------------------
 
-    def put(self, zone: Zone, folder: str, frames: Mapping[str, pl.DataFrame]) -> None:
+    def put(
+        self, zone: Zone, folder: str, frames: Mapping[str, pl.DataFrame] | Iterable[tuple[str, pl.DataFrame]]
+    ) -> None:
         """Write frames as one folder of a zone, replacing what is there, by one rename.
+
+        Args:
+            frames: by name; or pairs of name and frame, each taken once the one before is written. A name that
+                comes again is a further part of its frame: `name.parquet`, `name.1.parquet` and so on, read as one.
 
         Raises:
             StoreError: a name is not usable, or a column that identifies people would stand outside the vault.
         """
-        if zone is not Zone.VAULT:
-            for name, frame in frames.items():
-                leaks = sorted(identity_columns() & set(frame.columns))
+        seen: Counter[str] = Counter()
+        with self._generation(zone, folder) as made:
+            for name, frame in frames.items() if isinstance(frames, Mapping) else frames:
+                leaks = sorted(identity_columns() & set(frame.columns)) if zone is not Zone.VAULT else []
                 if leaks:
                     raise StoreError(
                         f"{zone.value}/{folder}/{name}: column {', '.join(leaks)} identifies people and may stand in "
                         "the vault alone. Write it to Zone.VAULT, or drop the column."
                     )
-        with self._generation(zone, folder) as made:
-            for name, frame in frames.items():
-                self._write(zone, folder, made, name, frame)
+                if _LATER.search(name):
+                    raise StoreError(f"{name!r} cannot name a frame: what ends in a dot and a number is a part of one.")
+                self._write(zone, folder, made, f"{name}.{seen[name]}" if seen[name] else name, frame)
+                seen[name] += 1
 
     def get(self, zone: Zone, folder: str, name: str) -> pl.LazyFrame:
-        """Open one frame of a folder.
+        """Open one frame of a folder, all its parts in order.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        parts = self.parts(zone, folder, name)
+        return parts[0] if len(parts) == 1 else pl.concat(parts)
+
+    def parts(self, zone: Zone, folder: str, name: str) -> list[pl.LazyFrame]:
+        """Open the parts of one frame of a folder, in order; one part, as a rule.
 
         Raises:
             StoreError: it is not there.
@@ -95,7 +114,10 @@ class Store:
         generation = self._found(zone, folder)
         if generation is None or not (generation / f"{name}.parquet").is_file():
             raise StoreError(f"{zone.value}/{folder} holds no {name!r}. Check that the step that makes it has run.")
-        return self._open(zone, folder, generation, name)
+        found = [self._open(zone, folder, generation, name)]
+        while (generation / f"{name}.{len(found)}.parquet").is_file():
+            found.append(self._open(zone, folder, generation, f"{name}.{len(found)}"))
+        return found
 
     def has(self, zone: Zone, folder: str) -> bool:
         """Whether a folder has been written."""
@@ -111,7 +133,7 @@ class Store:
     def names(self, zone: Zone, folder: str) -> list[str]:
         """Names of the frames in a written folder, sorted; empty where there is none."""
         generation = self._found(zone, folder)
-        return sorted(p.stem for p in generation.glob("*.parquet")) if generation else []
+        return sorted({_LATER.sub("", p.stem) for p in generation.glob("*.parquet")}) if generation else []
 
     def remove(self, zone: Zone, folder: str) -> None:
         """Take a written folder away, where it is there; a reader that has it open keeps it."""

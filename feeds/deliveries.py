@@ -92,7 +92,7 @@ def opened(landed: Landed, path: str, vault: Vault, ring: KeyRing | None = None)
     Raises:
         Rejected: here or while reading: it is encrypted, and not as it should be.
         VaultError: here or while reading: what landed is not what lies there now.
-        KeyProblem: the delivery keys are damaged.
+        KeyProblem: the delivery keys do not open.
     """
     file = landed.files[landed.names.index(path)]
     stream = vault.opened(landed.folder / f"{landed.names.index(path):03}.sealed", _bound(landed, path))

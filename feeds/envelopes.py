@@ -7,9 +7,9 @@ What belongs here: the way from ciphertext to plaintext, in memory. The key and 
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 HEAD = 1 << 16  # bytes in which the recipients of a message stand
 CHUNK = 1 << 20
 FREE, RATIO, MOST = 64 << 20, 200, 32 << 30  # bytes of plaintext that any message may hold; times its size; at most
-ARMOUR = b"-----BEGIN PGP "
+ARMOUR = re.compile(
+    rb"^-----BEGIN PGP (MESSAGE-----[ \t]*\r?\n([A-Za-z]+: .*\n)*[ \t]*\r?\n(?P<body>[A-Za-z0-9+/\r\n]*))?",
+    re.MULTILINE,
+)
 FOR_PEOPLE = (1, 3)  # packets that begin an encrypted message: a session key for a key, or for a password
 
 AGAIN = "Encrypt the file again with the council's public key and send it whole"
 OURS = "Import the public key that `kinfold keys delivery` prints, encrypt the file to it, and send it again"
+NO_KEY = "Make one with `kinfold keys delivery`, give the partner its public part, and ask for the file again"
 MODERN = "Encrypt the file with a current version of the tool, which protects it, and send it again"
 
 
@@ -50,6 +54,8 @@ def decrypted(path: str, message: BinaryIO, size: int, keys: Sequence[bytes]) ->
         Rejected: here or while reading: it is no encrypted message, is not encrypted to us, is damaged or cut, does
             not protect its integrity, or unpacks to more than is credible.
     """
+    if not keys:
+        raise Rejected(path, "the file is encrypted, and the council has no key to open it", NO_KEY)
     head = message.read(HEAD)
     packets = _packets(path, head)
     key = next((key for key in keys if any(mark in packets for mark in _marks(key))), keys[0])
@@ -63,7 +69,7 @@ class _Plaintext(io.RawIOBase):
         self._path, self._message = path, message
         self._left = min(MOST, max(FREE, RATIO * size))
         self._failure: BaseException | None = None
-        self._process = _opener(key, seconds=10 + size // (5 << 20))
+        self._process = _opener(key, seconds=5 + size // (5 << 20))
         self._filling = Thread(target=self._fill, args=(head,), daemon=True)
         self._filling.start()
 
@@ -134,21 +140,16 @@ def _packets(path: str, head: bytes) -> bytes:
     Raises:
         Rejected: they do not begin an encrypted message.
     """
-    at = head.find(ARMOUR)
-    if at >= 0 and (at == 0 or head[:1].isascii()):
-        first, _, rest = head[at:].replace(b"\r\n", b"\n").partition(b"\n")
-        body = rest.partition(b"\n\n")[2] if b"MESSAGE" in first else b""
-        coded = b"".join(body.partition(b"\n=")[0].partition(b"\n-")[0].split())
-        try:
-            head = base64.b64decode(coded[: len(coded) // 4 * 4])
-        except binascii.Error:
-            head = b""
+    armour = ARMOUR.search(head)
+    if armour:
+        coded = b"".join((armour["body"] or b"").split())
+        head = base64.b64decode(coded[: len(coded) // 4 * 4])
     tag = 0
     if head and head[0] & 0x80:
         tag = head[0] & 0x3F if head[0] & 0x40 else head[0] >> 2 & 0x0F
     if tag in FOR_PEOPLE:
         return head
-    if tag or at >= 0:
+    if tag or armour:
         raise Rejected(path, "the file should be encrypted, and is only signed, packed or a key", OURS)
     raise Rejected(path, "the file's name ends like that of an OpenPGP message, and it is none", AGAIN)
 

@@ -145,18 +145,23 @@ def delivery_certificate(home: Path) -> str:
     """
     import pysequoia
 
-    return str(pysequoia.Tsk.from_bytes(delivery_keys(home)[0]).extract_certificate())
+    kept = delivery_keys(home)
+    if not kept:
+        raise KeyProblem("there is no delivery key. Make one with `kinfold keys delivery`, and send it to partners.")
+    return str(pysequoia.Tsk.from_bytes(kept[0]).extract_certificate())
 
 
 def delivery_keys(home: Path, ring: KeyRing | None = None) -> tuple[bytes, ...]:
-    """The private delivery keys as OpenPGP bytes, the newest first. Give them to nothing but the opener.
+    """The private delivery keys as OpenPGP bytes, the newest first; none, before one is made.
+
+    Give them to nothing but the opener.
 
     Raises:
-        KeyProblem: there is none yet, or one does not open under the master key.
+        KeyProblem: one does not open under the master key.
     """
     path = delivery_key_file(home)
-    if not path.is_file():
-        raise KeyProblem("there is no delivery key. Make one with `kinfold keys delivery`, and send it to partners.")
+    if not path.exists():
+        return ()
     cipher = AESGCM((ring or KeyRing.load(home)).key("delivery/wrap"))
     opened: list[bytes] = []
     for said in _wrapped(path):

@@ -28,7 +28,7 @@ def main(handle: int, seconds: int) -> int:
         said = str(error)
         if "No key to decrypt" in said:
             return NOT_OURS
-        return WEAK if "rejected by policy" in said.lower() or "not secure" in said.lower() else DAMAGED
+        return WEAK if "Policy rejected" in said else DAMAGED
     return OPENED
 
 

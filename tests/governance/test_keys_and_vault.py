@@ -1,17 +1,28 @@
 """Keys never show themselves; a vault file that is not the one written is refused by name."""
 
+import base64
 import hashlib
 import hmac
+import json
 import pickle
 import shutil
 from pathlib import Path
 
 import polars as pl
+import pysequoia
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from governance.keys import KeyProblem, KeyRing, create
+from governance.keys import (
+    KeyProblem,
+    KeyRing,
+    create,
+    create_delivery_key,
+    delivery_certificate,
+    delivery_key_file,
+    delivery_keys,
+)
 from governance.vault import Vault, VaultError
 
 NAME = "vault/person/2026-11-20/part"
@@ -181,3 +192,86 @@ def test_whole_chunks_dropped_from_the_end_of_a_sealed_file_are_noticed(vault, t
     (tmp_path / "sealed").write_bytes(kept[: -((1 << 20) + 16)])
     with pytest.raises(VaultError):
         vault.unseal(tmp_path / "sealed", "n")
+
+
+def test_a_sealed_file_can_be_read_as_a_stream_and_a_bad_chunk_ends_it_for_good(vault, tmp_path):
+    (tmp_path / "plain").write_bytes(bytes(n % 251 for n in range(4096)) * 1000)
+    vault.seal(tmp_path / "plain", tmp_path / "sealed", "n")
+    with vault.opened(tmp_path / "sealed", "n") as stream:
+        assert stream.read(5000) + stream.read() == (tmp_path / "plain").read_bytes()
+    kept = bytearray((tmp_path / "sealed").read_bytes())
+    kept[(2 << 20) + 500] ^= 1
+    (tmp_path / "sealed").write_bytes(kept)
+    with vault.opened(tmp_path / "sealed", "n") as stream:
+        assert len(stream.read(1 << 20)) == 1 << 20
+        for _ in range(3):
+            with pytest.raises(VaultError, match="damaged"):
+                stream.read()
+
+
+def test_sealing_says_what_was_sealed(vault, tmp_path):
+    (tmp_path / "plain").write_bytes(b"abc" * 1_000_000)
+    said = vault.seal(tmp_path / "plain", tmp_path / "sealed", "n")
+    assert said == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    """A data folder with a master key and a delivery key."""
+    home = tmp_path_factory.mktemp("council") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("KINFOLD_KEY", raising=False)
+        patch.delenv("KINFOLD_KEY_FILE", raising=False)
+        create(home.with_name("home.key"))
+        create_delivery_key(home, "Harrowmere Council")
+    return home
+
+
+def test_the_delivery_key_is_kept_under_the_master_key_for_its_owner_alone(keyed):
+    (private,) = delivery_keys(keyed)
+    kept = delivery_key_file(keyed).read_bytes()
+    assert base64.b64encode(private)[40:80] not in kept and b"PRIVATE" not in kept
+    assert delivery_key_file(keyed).stat().st_mode & 0o777 == 0o600
+    assert delivery_key_file(keyed).parent.stat().st_mode & 0o777 == 0o700
+    assert [p.name for p in delivery_key_file(keyed).parent.iterdir()] == ["delivery.json"]
+
+
+def test_the_certificate_is_public_names_the_council_and_does_not_expire(keyed):
+    certificate = pysequoia.Cert.from_bytes(delivery_certificate(keyed).encode())
+    assert "PUBLIC KEY" in delivery_certificate(keyed) and not certificate.has_secret_keys
+    assert [str(u) for u in certificate.user_ids] == ["Harrowmere Council"]
+    assert certificate.expiration is None
+
+
+def test_a_delivery_key_is_not_made_twice_unless_that_is_said(keyed):
+    before = delivery_certificate(keyed)
+    with pytest.raises(KeyProblem, match="--renew"):
+        create_delivery_key(keyed)
+    assert delivery_certificate(keyed) == before
+
+
+def test_without_a_delivery_key_there_is_no_certificate(tmp_path):
+    create(tmp_path / "home.key")
+    with pytest.raises(KeyProblem, match="kinfold keys delivery"):
+        delivery_certificate(tmp_path / "home")
+    assert delivery_keys(tmp_path / "home") == ()
+
+
+@pytest.mark.parametrize("spoil", ["other master", "swapped name", "cut", "not JSON", "empty", "other JSON"])
+def test_delivery_keys_that_are_not_those_that_were_kept_are_refused(keyed, tmp_path, spoil):
+    home = tmp_path / "home"
+    shutil.copytree(keyed, home)
+    shutil.copy(keyed.with_name("home.key"), tmp_path / "home.key")
+    path = delivery_key_file(home)
+    said = json.loads(path.read_text())
+    if spoil == "other master":
+        (tmp_path / "home.key").unlink()
+        create(tmp_path / "home.key")
+    elif spoil == "swapped name":
+        path.write_text(json.dumps([{**said[0], "fingerprint": "0" * 40}]))
+    elif spoil == "cut":
+        path.write_text(json.dumps([{**said[0], "wrapped": said[0]["wrapped"][:-8]}]))
+    else:
+        path.write_text({"not JSON": "{", "empty": "", "other JSON": '{"a": 1}'}[spoil])
+    with pytest.raises(KeyProblem, match="damaged or were kept under another"):
+        delivery_certificate(home)

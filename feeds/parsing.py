@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from feeds.cleaning import cleaned
 from feeds.contracts import Column, strptime
 
 YES = ("true", "t", "yes", "y", "1")
@@ -23,9 +24,10 @@ def parsed(column: Column) -> pl.Expr:
     """The column's text as its logical type: Datetime, Int64, Float64, Boolean or String; null where it does not parse.
 
     Dates are datetimes at midnight, so that a date compares with a time. A year outside 1800 to 2200 does not parse,
-    but for 9999, which many systems write for "no end" and `dated` turns into null.
+    but for 9999, which many systems write for "no end" and `dated` turns into null. What is no string is read after the
+    column's transforms: they say how its text is written.
     """
-    text = pl.col(column.name)
+    text = pl.col(column.name) if column.type == "string" else cleaned(pl.col(column.name), column.clean)
     if column.type == "integer":
         return text.cast(pl.Int64, strict=False)
     if column.type == "number":

@@ -217,6 +217,23 @@ PLACE = Table(
         Column("lsoa11", pl.String, "lower layer super output area of 2011"),
         Column("lsoa21", pl.String, "lower layer super output area of 2021"),
         Column("imd_decile", pl.Int8, "decile of the index of multiple deprivation; 1 is the most deprived"),
+        Column("imd_index", pl.String, "the index of `area` that the decile is of; null: the postcode's own source's"),
+    ),
+)
+
+AREA = Table(
+    "area",
+    Zone.FACTS,
+    "A small area and how deprived it is by one index; ranks and deciles compare areas of one index alone.",
+    ("area", "geography", "index"),
+    (
+        Column("area", pl.String, "code of the lower layer super output area, such as E01000001"),
+        Column("geography", pl.String, "whose areas these are: lsoa11 or lsoa21, of the census of 2011 or 2021"),
+        Column("index", pl.String, "name and year of the index, such as IMD 2025 (England) or WIMD 2019 (Wales)"),
+        Column("name", pl.String, "the area's name, where the source gives it"),
+        Column("rank", pl.Int32, "place among the index's areas; 1 is the most deprived"),
+        Column("decile", pl.Int8, "tenth of the index's areas; 1 is the most deprived"),
+        Column("score", pl.Float64, "the index's score; greater is more deprived"),
     ),
 )
 
@@ -569,7 +586,7 @@ ACCESS_LOG = Table(
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, DWELLING, MATCH_EDGE, PERSON_LINK,
+        SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, AREA, DWELLING, MATCH_EDGE, PERSON_LINK,
         PERSON_LINEAGE, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR, COHORT_MEMBER,
         FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS, RELEASE,
         ACCESS_LOG,

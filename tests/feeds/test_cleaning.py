@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import cleaning
+from feeds import cleaning, names
 
 
 def one(clean: Callable[[pl.Expr], pl.Expr], text: str | None) -> str | None:
@@ -18,12 +18,12 @@ def one(clean: Callable[[pl.Expr], pl.Expr], text: str | None) -> str | None:
 @pytest.mark.parametrize(
     ("clean", "text", "expected"),
     [
-        (cleaning.name, "Mr. John", "JOHN"),
-        (cleaning.name, "o’neill", "O'NEILL"),
-        (cleaning.name, "Anne - Marie", "ANNE-MARIE"),
-        (cleaning.name, "Łukasz Żółć", "LUKASZ ZOLC"),
-        (cleaning.name, "Siân", "SIAN"),
-        (cleaning.name, " - ", None),
+        (names.name, "Mr. John", "JOHN"),
+        (names.name, "o’neill", "O'NEILL"),
+        (names.name, "Anne - Marie", "ANNE-MARIE"),
+        (names.name, "Łukasz Żółć", "LUKASZ ZOLC"),
+        (names.name, "Siân", "SIAN"),
+        (names.name, " - ", None),
         (cleaning.nhs_number, "943 476 5919", "9434765919"),
         (cleaning.nhs_number, "9434765918", None),
         (cleaning.nhs_number, "0000000000", None),
@@ -64,12 +64,12 @@ def test_values_take_their_normal_form(clean: Callable[[pl.Expr], pl.Expr], text
     ],
 )
 def test_one_string_is_taken_apart_into_names(text: str, expected: tuple[str | None, ...]) -> None:
-    assert cleaning.split_names(pl.Series([text]), surname_first=False).row(0) == expected
+    assert names.split_names(pl.Series([text]), surname_first=False).row(0) == expected
 
 
 def test_a_string_with_the_surname_first_is_taken_apart_so() -> None:
-    names = cleaning.split_names(pl.Series(["SMITH JOHN ALAN", "Smith, John"]), surname_first=True)
-    assert names.rows() == [("JOHN", "ALAN", "SMITH"), ("JOHN", None, "SMITH")]
+    made = names.split_names(pl.Series(["SMITH JOHN ALAN", "Smith, John"]), surname_first=True)
+    assert made.rows() == [("JOHN", "ALAN", "SMITH"), ("JOHN", None, "SMITH")]
 
 
 @given(digits=st.text("0123456789", min_size=9, max_size=9))

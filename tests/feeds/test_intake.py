@@ -366,7 +366,7 @@ def test_reference_data_becomes_places(make: Make, house: House) -> None:
     )
     house.load(contract, "in/a_2026-11-20.csv", "pcd,lsoa,decile\nAB12CD,E1,3\n")
     assert current_all(house.store, deliveries_in_force(house.store, ["one"]), PLACE).rows() == [
-        ("AB1 2CD", None, "E1", 3)
+        ("AB1 2CD", None, "E1", 3, None)
     ]
     assert current_all(house.store, deliveries_in_force(house.store, ["one"]), SOURCE_RECORD).is_empty()
 

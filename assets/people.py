@@ -10,8 +10,10 @@ from assets.monitoring import USED, deliveries_of
 from feeds.ledger import current_all
 from linkage import conform, golden, households, night
 from linkage.model import Model
+from linkage.places import deprived
 from linkage.training import train
 from warehouse.tables import (
+    AREA,
     DWELLING,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
@@ -50,13 +52,16 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         name="reference",
         specs=[
             dg.AssetSpec(t.name, group_name=GROUP, deps=[USED, *accepted], description=t.meaning)
-            for t in (PLACE, DWELLING)
+            for t in (AREA, PLACE, DWELLING)
         ],
     )
     def reference(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
         tonight = night_of(context, council)
-        for table in (PLACE, DWELLING):
-            yield council.write(table, tonight, current_all(council.store, deliveries_of(council, tonight), table))
+        used = deliveries_of(council, tonight)
+        area, place, dwelling = (current_all(council.store, used, table) for table in (AREA, PLACE, DWELLING))
+        yield council.write(AREA, tonight, area)
+        yield council.write(PLACE, tonight, deprived(place, area))
+        yield council.write(DWELLING, tonight, dwelling)
 
     return [source_record, reference, linkage_model, link, person, person_profile, household]
 

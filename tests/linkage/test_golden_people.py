@@ -65,7 +65,8 @@ def test_a_death_with_later_contact_is_not_believed() -> None:
 def test_a_profile_tells_age_in_whole_months_and_no_identity() -> None:
     rows = records(birth_date=[date(2010, 11, 21)], postcode=["ZZ1 1AA"], address=["1 A STREET"])
     place = pl.DataFrame(
-        {"postcode": ["ZZ1 1AA"], "lsoa11": ["E1"], "lsoa21": ["E2"], "imd_decile": [3]}, schema=PLACE.schema
+        {"postcode": ["ZZ1 1AA"], "lsoa11": ["E1"], "lsoa21": ["E2"], "imd_decile": [3], "imd_index": [None]},
+        schema=PLACE.schema,
     )
     profile = golden.profiles(golden.people(rows, links(1), {}, NIGHT), place, NIGHT)
     assert profile.schema == PERSON_PROFILE.schema

@@ -62,11 +62,7 @@ def meaning(
                 reading.column_exists(column, custom[name][1])
     if "codes" in custom:
         said["codes"] = reading.codes(*custom["codes"])
-    if (
-        any(not told.person_ref for told in said.get("yields", ()))
-        and not said.get("person")
-        and not said.get("person_ref")
-    ):
+    if not {"person", "person_ref"} & set(custom) and any(not told.person_ref for told in said.get("yields", ())):
         said["person_ref"] = _owner(walk, set(reading.columns), made, at)
     return said
 

@@ -304,7 +304,7 @@ def _entries(drop: Path, contracts: Mapping[str, Contract]) -> list[_Entry]:
         try:
             inside = sorted(folder.iterdir())
         except OSError:
-            found.append(_Entry(folder, _below(drop, folder), "closed"))
+            found.append(_Entry(folder, f"{_below(drop, folder)}/", "closed"))
             continue
         for path in inside:
             if path.name.startswith("."):
@@ -313,7 +313,10 @@ def _entries(drop: Path, contracts: Mapping[str, Contract]) -> list[_Entry]:
             kind = _kind(path, name)
             if kind == "folder" and _feed(name, contracts) is None:
                 folders.append(path)
-            elif kind:
+                continue
+            if kind == "folder" and not all(os.access(p, os.R_OK) for p in (path, *path.rglob("*"))):
+                kind = "closed"
+            if kind:
                 found.append(_Entry(path, name, kind))
     return found
 

@@ -156,6 +156,7 @@ class Person(Config):
     household: Names = ()
     seen_on: Attr = None
     address: Address | None = None
+    when: When = Field(default_factory=dict)
 
 
 class Event(Config):
@@ -430,7 +431,7 @@ def strptime(form: str) -> str:
     """
     meaning = {
         "yyyy": "%Y", "yy": "%y", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "HH": "%H", "H": "%H",
-        "mm": "%M", "ss": "%S", "SSS": "%3f", "XXX": "%:z",
+        "mm": "%M", "ss": "%S", "SSS": "%3f", "XXX": "",
     }  # fmt: skip
     out, rest = "", form
     while rest:

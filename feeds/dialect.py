@@ -114,7 +114,7 @@ def _transforms() -> frozenset[str]:
     """Names of the transforms that a column's `clean` may use."""
     from feeds import cleaning
 
-    return frozenset(getattr(cleaning, "TRANSFORMS", ()))
+    return frozenset(cleaning.TRANSFORMS)
 
 
 class _Reading(Walk):

@@ -61,11 +61,13 @@ def mapped(
         frames["source_record"] = _source_records(contract, delivery, found, ids)
     told: dict[type, list[pl.DataFrame]] = {}
     for table in (t for t in contract.tables if t.yields):
-        rows = accepted[table.name].with_columns(source_key(_owner(table)).alias("_key"))
-        if found.nobody.height:
-            rows = rows.join(found.nobody, left_on="_key", right_on="key", how="anti", maintain_order="left")
-        for entry in table.yields:
-            told.setdefault(type(entry), []).append(_told(contract, table, entry, rows))
+        for key in _owners(table):
+            rows = accepted[table.name].with_columns(source_key(key).alias("_key"))
+            if found.nobody.height:
+                rows = rows.join(found.nobody, left_on="_key", right_on="key", how="anti", maintain_order="left")
+            for entry in table.yields:
+                if (entry.person_ref or _owner(table)) == key:
+                    told.setdefault(type(entry), []).append(_told(contract, table, entry, rows))
     makers: dict[type, tuple[Canonical, Callable[..., pl.DataFrame]]] = {
         Event: (EVENT, _events),
         Involvement: (INVOLVEMENT, _involvements),
@@ -92,7 +94,7 @@ def cleaning_counts(contract: Contract, accepted: Mapping[str, pl.DataFrame]) ->
 
 def key_columns(table: Table) -> list[tuple[str, ...]]:
     """The columns of each key of a person that a table's rows have: of whom they describe, and of whom they tell."""
-    keys = [*(person.key for person in table.person), *([_owner(table)] if table.yields else [])]
+    keys = [*(person.key for person in table.person), *_owners(table)]
     return list(dict.fromkeys(keys))
 
 
@@ -143,6 +145,11 @@ def _told_dates(table: Table) -> list[Column]:
 
 def _owner(table: Table) -> tuple[str, ...]:
     return table.person_ref or (table.person[0].key if table.person else ())
+
+
+def _owners(table: Table) -> list[tuple[str, ...]]:
+    """The keys of those of whom a table's rows tell; several where a row holds several people."""
+    return list(dict.fromkeys(entry.person_ref or _owner(table) for entry in table.yields))
 
 
 def _source_records(contract: Contract, delivery: str, found: People, ids: _Ids) -> pl.DataFrame:

@@ -63,6 +63,8 @@ def matches(when: Mapping[str, tuple[str, ...]]) -> pl.Expr:
 def _time(text: pl.Expr, column: Column) -> pl.Expr:
     if column.format:
         form = strptime(column.format)
+        if "XXX" in column.format:  # as on the clock where it was written: a day must stay the day that it was
+            text = text.str.replace(r"(?:Z|[+-]\d\d:?\d\d)$", "")
         value = _read(text, form, "H" in column.format)
     elif column.type == "date":
         value = pl.coalesce(_read(text, "%Y-%m-%d", False), _read(text.str.replace("T", " "), "%F %T%.f", True))

@@ -13,7 +13,7 @@ import polars as pl
 
 from feeds import cleaning, names
 from feeds.cleaning import cleaned
-from feeds.contracts import SEPARATOR, Address, Attribute, Contract, FullName, Person, Table
+from feeds.contracts import SEPARATOR, Address, Attribute, Contract, FullName, Person, Table, constant
 from feeds.parsing import dated, matches
 from feeds.rules import COUNTED
 from warehouse.tables import ADDRESS, NAME
@@ -59,7 +59,7 @@ def people(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> People:
     counts = [pl.DataFrame(schema=COUNTED)]
     for table in contract.tables:
         for person in table.person:
-            rows, counted = _read(table, person, accepted[table.name])
+            rows, counted = _read(table, person, accepted[table.name].filter(matches(person.when)))
             counts.append(counted)
             nobody.append(rows.filter("_nobody").select("key"))
             rows = rows.filter(~pl.col("_nobody") & pl.col("key").is_not_null())
@@ -82,8 +82,9 @@ def people(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> People:
 
 
 def source_key(columns: Iterable[str]) -> pl.Expr:
-    """The person's key as the source has it; null where any part of it is."""
-    return pl.concat_str(list(columns), separator=SEPARATOR)
+    """The person's key as the source has it, parts that are constants among them; null where any part of it is."""
+    parts = [pl.col(c) if constant(c) is None else pl.lit(constant(c)) for c in columns]
+    return pl.concat_str(parts, separator=SEPARATOR)
 
 
 class _Reader:

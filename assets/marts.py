@@ -19,6 +19,8 @@ from warehouse.tables import (
     COHORT_MEMBER,
     EVENT,
     FEATURE_SNAPSHOT,
+    FEED_FRESHNESS,
+    FEED_QUALITY,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
     INDICATOR,
@@ -53,6 +55,8 @@ NAMES = {
     PERSON_LINEAGE: "person_lineage",
     LOAD: "feed_loads",
     LOAD_RULE: "feed_rules",
+    FEED_QUALITY: "feed_quality",
+    FEED_FRESHNESS: "feed_freshness",
     RELEASE: "releases",
     ACCESS_LOG: "access_log",
 }

@@ -1,23 +1,40 @@
-"""How good and fresh each feed is: the load ledger as tables, and a report a feed."""
+"""How good and fresh each feed is: the load ledger as tables, what comparing sources found, reports and the board."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets import returned
 from assets.context import Council, made, night_of
+from assets.returned import Telling
 from assets.sharing import logged, releaser
 from feeds.ledger import deliveries_in_force, loads
-from governance.release import Item
-from summaries import night, quality
-from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone
+from summaries import board, findings, quality
+from warehouse.tables import (
+    DWELLING,
+    EVENT,
+    FEED_FRESHNESS,
+    FEED_QUALITY,
+    INVOLVEMENT,
+    LOAD,
+    LOAD_RULE,
+    PERSON,
+    PERSON_LINK,
+    PLACE,
+    QUALITY_ISSUE,
+    RELEASE,
+    SOURCE_RECORD,
+    Table,
+    Zone,
+)  # fmt: skip
 
 GROUP = "monitoring"
 USED = "deliveries_used"
 _USED = {"feed": pl.String, "delivery": pl.String}
+COMPARED = (SOURCE_RECORD, PERSON_LINK, PERSON, EVENT, INVOLVEMENT, DWELLING, PLACE)
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -25,9 +42,10 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
     @dg.asset(key=USED, group_name=GROUP, deps=accepted, description="Which delivery of each feed the night uses.")
     def used(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-        chosen = deliveries_in_force(council.store, council.contracts)
+        tonight = night_of(context, council)
+        chosen = deliveries_in_force(council.store, council.contracts, tonight)
         frame = pl.DataFrame({"feed": list(chosen), "delivery": list(chosen.values())}, schema=_USED)
-        council.store.put(Zone.LEDGER, f"{USED}/{night_of(context, council)}", {USED: frame})
+        council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame})
         return made(USED, frame.height, more=chosen)
 
     @dg.multi_asset(
@@ -38,7 +56,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         for table, frame in zip((LOAD, LOAD_RULE), loads(council.store, council.contracts), strict=True):
             yield council.write(table, night_of(context, council), frame)
 
-    return [used, load_ledger, quality_report]
+    return [used, load_ledger, quality_tables, quality_report]
 
 
 def deliveries_of(council: Council, day: date) -> dict[str, str]:
@@ -48,39 +66,144 @@ def deliveries_of(council: Council, day: date) -> dict[str, str]:
 
 def every(council: Council) -> pl.DataFrame:
     """How often each feed is due: feed, name, partner, every (days)."""
-    rows = [(c.id, c.name, c.partner, c.interval.days) for c in council.contracts.values()]
-    return pl.DataFrame(
-        rows, schema={"feed": pl.String, "name": pl.String, "partner": pl.String, "every": pl.Int64}, orient="row"
+    return returned.every(council.contracts.values())
+
+
+@dg.multi_asset(
+    name="quality",
+    specs=[
+        dg.AssetSpec(
+            t.name,
+            group_name=GROUP,
+            deps=[USED, LOAD.name, LOAD_RULE.name, *(c.name for c in COMPARED)],
+            description=t.meaning,
+        )
+        for t in (QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS)
+    ],
+)
+def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
+    """Compare records with other sources, and count what was wrong by feed, rule and day."""
+    store, tonight = council.store, night_of(context, council)
+    feeds, used = every(council), deliveries_of(council, tonight)
+    records = store.scan(SOURCE_RECORD, tonight).select(findings.RECORDS).collect()
+    issues = findings.find(
+        records,
+        store.read(PERSON_LINK, tonight),
+        store.scan(PERSON, tonight).select("person_id", *findings.DIFFERS).collect(),
+        store.scan(EVENT, tonight).filter(pl.col("known_to").is_null()),
+        store.scan(INVOLVEMENT, tonight).filter(pl.col("known_to").is_null()),
+        store.read(DWELLING, tonight),
+        store.read(PLACE, tonight),
+        dict(feeds.select("feed", "partner").rows()),
+        _before(council, QUALITY_ISSUE, tonight),
+        tonight,
     )
+    yield council.write(QUALITY_ISSUE, tonight, issues)
+    held = records.group_by("feed").agg(pl.len().alias("of"))
+    in_use = pl.DataFrame({"feed": list(used), "delivery": list(used.values())}, schema=_USED).join(held, on="feed")
+    counted = findings.counted(issues, tonight)
+    every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
+    partners, before = feeds.select("feed", "partner"), _before(council, FEED_QUALITY, tonight)
+    by_day = quality.by_day(every_load, broken, counted, in_use, partners, before, tonight)
+    yield council.write(FEED_QUALITY, tonight, by_day)
+    states = quality.states(every_load, feeds, tonight)
+    fresh = quality.by_night(states, _before(council, FEED_FRESHNESS, tonight), tonight)
+    yield council.write(FEED_FRESHNESS, tonight, fresh)
+
+
+def _before(council: Council, table: Table, night: date) -> pl.DataFrame | None:
+    """A table as the published night before left it; None where there was none, or it had no such table yet."""
+    before = council.store.published_before(night)
+    there = before and str(before) in council.store.folders(table.zone, table.name)
+    return council.store.read(table, before) if there else None
 
 
 @dg.asset(
     group_name=GROUP,
-    deps=[USED, LOAD.name, LOAD_RULE.name],
-    description="For each feed: what came, what was wrong with it in plain words, whether it is late. No values.",
+    deps=[QUALITY_ISSUE.name, FEED_QUALITY.name, FEED_FRESHNESS.name],
+    tags={"contains": "personal_data"},
+    description="For each feed's partner: what came, what was wrong with it in plain words, whether it is late; and "
+    "the board of all feeds. What of a partner's own rows it shows is what the agreements let that partner see.",
 )
 def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-    """One page a feed and one of all feeds, for those who govern information."""
+    """A report a feed for its partner and for those who answer for quality, and one board of all feeds for them."""
     store, tonight = council.store, night_of(context, council)
-    every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
-    readers, gate = council.organisation.quality_for, releaser(council)
-    team = council.organisation.teams[readers]
-    about: list[dict[str, Any]] = [
-        {"feed": c.id, "name": c.name, "partner": c.partner, "owner": c.owner, "every": c.interval.days}
-        | {"version": c.version}
-        for c in council.contracts.values()
-    ]
-    pages = [
-        Item("report", readers, team.roles[0], team.reason, None, page.encode(), name=feed["feed"])
-        for feed in about
-        for page in [quality.report(every_load, broken, feed, tonight)]
-    ]
     now = datetime.now(UTC).replace(tzinfo=None)
-    released = gate.release_many(pages, tonight, now, logged=logged(council, tonight))
-    files = dict(zip((feed["feed"] for feed in about), (Path(f).name for f in released["file"]), strict=True))
-    states = quality.states(every_load, every(council), tonight)
-    totals = {name: states[name].sum() for name in ("received", "accepted", "quarantined", "withdrawn")}
-    listed = [row | {"file": files[row["feed"]]} for row in states.iter_rows(named=True)]
-    gate.index(readers, night.report({"night": tonight, **totals, "feeds": listed}).encode())
-    store.put(RELEASE.zone, f"released/{tonight}/report", {"released": released})
-    return made("quality_report", released.height)
+    every_load, issues = store.read(LOAD, tonight), store.read(QUALITY_ISSUE, tonight)
+    for feed, delivery in returned.untold(council, every_load):
+        returned.tell_delivery(council, feed, delivery, now)
+    readers, gate, already = council.organisation.quality_for, releaser(council), logged(council, tonight)
+    states, counted = quality.states(every_load, every(council), tonight), findings.counted(issues, tonight)
+    tellings = list(_tellings(council, tonight, readers, every_load, states, issues, counted))
+    released = returned.tell(council, tellings, tonight, now, already)
+    for partner in sorted({c.partner for c in council.contracts.values()}):
+        returned.index(council, partner, tonight)
+
+    mine = released.filter((pl.col("team") == readers) & (pl.col("piece") == "page"))
+    files = {feed: Path(file).name for feed, file in mine.select("feed", "file").iter_rows()}
+    gate.index(readers, _board(council, tonight, every_load, counted, files).encode())
+    pages = released.select(RELEASE.schema.names())
+    _settle(council, tonight, pages)
+    return made("quality_report", pages.height)
+
+
+def _tellings(
+    council: Council,
+    tonight: date,
+    readers: str,
+    every_load: pl.DataFrame,
+    states: pl.DataFrame,
+    issues: pl.DataFrame,
+    counted: pl.DataFrame,
+) -> Iterator[Telling]:
+    """The night's reports: of every feed, for its partner's readers, then for those who read all of them."""
+    broken = council.store.read(LOAD_RULE, tonight)
+    links = council.store.read(PERSON_LINK, tonight)
+    keys = council.store.scan(SOURCE_RECORD, tonight).select("record_id", "feed", "source_key").collect()
+    for state in states.iter_rows(named=True):
+        contract = council.contracts[state["feed"]]
+        of_feed = pl.col("feed") == contract.id
+        records = findings.listed(issues.filter(of_feed), keys.filter(of_feed), links)
+        for team in (*council.organisation.readers(contract.partner), readers):
+            yield Telling(
+                contract, team, contract.id, tonight, state, every_load.filter(of_feed), broken.filter(of_feed),
+                counted.filter(of_feed), records,
+            )  # fmt: skip
+
+
+def _board(
+    council: Council, tonight: date, every_load: pl.DataFrame, counted: pl.DataFrame, files: dict[str, str]
+) -> str:
+    store = council.store
+    known = store.scan(PERSON, tonight).select(
+        pl.len().alias("people"), *(pl.col(name).is_not_null().mean() for name in board.ATTRIBUTES)
+    )
+    about = known.collect().row(0, named=True)
+    people = about.pop("people")
+    standing = store.scan(EVENT, tonight).filter(pl.col("known_to").is_null())
+    latest = standing.group_by("type").agg(pl.col("start").max()).collect()
+    gaps = board.gaps(council.organisation, council.contracts, about if people else {}, latest, tonight)
+    partners = {party.id: party.name for party in council.organisation.parties}
+    return board.board(every_load, every(council), counted, gaps, tonight, files, partners, {"People": people})
+
+
+def _settle(council: Council, tonight: date, pages: pl.DataFrame) -> None:
+    """Put down what left, with what was told since the last night, and take back the reports that tonight's replace."""
+    store, before = council.store, council.store.published_before(tonight)
+    folder = f"released/{before}/report"
+    earlier = store.names(RELEASE.zone, folder) if before else []
+    known = set(store.get(RELEASE.zone, folder, "told").collect()["told"]) if "told" in earlier else set()
+    since = [(name, rows()) for name, rows in returned.told(council) if name not in known]
+    names = sorted(known | {name for name, _ in since})
+    store.put(
+        RELEASE.zone,
+        f"released/{tonight}/report",
+        {
+            "released": pl.concat([*(rows for _, rows in since), pages]),
+            "told": pl.DataFrame({"told": names}, schema={"told": pl.String}),
+            "replaced": pages.select("file"),
+        },
+    )
+    if "replaced" in earlier:
+        old = store.get(RELEASE.zone, folder, "replaced").collect()["file"]
+        releaser(council).retire(set(old) - set(pages["file"]))

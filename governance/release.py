@@ -134,6 +134,17 @@ class Releaser:
             raise ReleaseRefused(f"team {team}: no file has been released to it, so there is nothing to list.")
         _write(folder / INDEX, content)
 
+    def retire(self, files: Iterable[str]) -> None:
+        """Remove released files before their day, because newer ones stand in their place.
+
+        Args:
+            files: as the table `release` has them, below the outbox; one that is gone already is passed over.
+        """
+        for file in files:
+            team, _, name = file.partition("/")
+            if _TEAM.fullmatch(team) and _UNTIL.fullmatch(name):
+                (self._outbox / team / name).unlink(missing_ok=True)
+
     def sweep(self, on: date) -> int:
         """Remove every file whose day has come, and what killed attempts left; return how many files went."""
         gone = 0

@@ -1,4 +1,4 @@
-"""The ten questions of docs/questions.md, asked of marts with the canonical columns."""
+"""The questions of docs/questions.md, asked of marts with the canonical columns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from warehouse.site import PROJECT
 from warehouse.tables import (
     COHORT_MEMBER,
     EVENT,
+    FEED_FRESHNESS,
+    FEED_QUALITY,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
     INVOLVEMENT,
@@ -85,6 +87,16 @@ def marts() -> Any:
         "feed_rules": frame(
             LOAD_RULE, [{"feed": "f", "delivery": "2026-11-20", "table": "t", "rule": "r", "rows": 5}]
         ),
+        "feed_quality": frame(
+            FEED_QUALITY,
+            [{"feed": "f", "day": date(2026, 11, d), "found": "beside other sources", "rule": "r", "rows": n, "of": 50}
+             for d, n in ((19, 4), (20, 1))],
+        ),
+        "feed_freshness": frame(
+            FEED_FRESHNESS,
+            [{"feed": "f", "night": date(2026, 11, d), "status": s, "days_late": n}
+             for d, s, n in ((19, "accepted", 0), (20, "late", 3))],
+        ),
         "releases": frame(
             RELEASE,
             [{"release_id": p, "team": "mash", "person_id": p, "agreement": "a",
@@ -108,14 +120,14 @@ def ask(marts: Any, number: int) -> list[tuple[Any, ...]]:
     return rows
 
 
-def test_there_are_ten_questions_each_with_a_reason() -> None:
-    assert list(QUESTIONS) == [str(n) for n in range(1, 11)]
+def test_there_are_eleven_questions_each_with_a_reason() -> None:
+    assert list(QUESTIONS) == [str(n) for n in range(1, 12)]
     for block in re.split(r"^## \d+\. ", TEXT, flags=re.MULTILINE)[1:]:
         heading, why = block.split("\n\n")[:2]
         assert heading.endswith("?") and why.endswith("."), heading
 
 
-@pytest.mark.parametrize("number", range(1, 11))
+@pytest.mark.parametrize("number", range(1, 12))
 def test_a_question_has_an_answer(marts: Any, number: int) -> None:
     assert ask(marts, number)
 
@@ -131,3 +143,7 @@ def test_the_lead_time_is_from_the_first_sign_to_the_need(marts: Any) -> None:
 
 def test_a_feed_whose_quarantine_rose_is_named_with_its_earlier_rate(marts: Any) -> None:
     assert ask(marts, 4) == [("f", "2026-11-20", 100, 5.0, 1.0)]
+
+
+def test_what_other_sources_show_wrong_is_told_with_its_change_and_the_feeds_freshness(marts: Any) -> None:
+    assert ask(marts, 11) == [("f", "r", 1, 2.0, -3, "late", 3)]

@@ -12,14 +12,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from caseload import KNOWN, NIGHT, SITE, frame
+from caseload import NIGHT, SITE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qualityhouse import quality_pages
 
-from summaries import night, quality, wording, words
+from summaries import wording, words
 from summaries.render import TEMPLATES, Renderer
 from warehouse.site import SiteError
-from warehouse.tables import LOAD, LOAD_RULE
 
 RELEASE = "3fa9c1d20b7e4a55"
 EXPIRES = date(2026, 12, 4)
@@ -60,60 +60,18 @@ def pages(world: SimpleNamespace) -> dict[str, str]:
     rows = [{"facts": case, "file": f"{n}.html"} for n, case in enumerate(world.facts.values())]
     return made | {
         "index": renderer.index("mash", rows, NIGHT),
-        "quality": report(),
-        "night": night.report(NIGHT_FACTS),
+        **quality_pages(),
     }
-
-
-NIGHT_FACTS: dict[str, Any] = {
-    "night": NIGHT,
-    "received": 10234,
-    "people": 1999,
-    "feeds": [
-        {"feed": "police-missing", "name": "Missing", "status": "rejected", "delivered": date(2026, 11, 13),
-         "reason": "missing_2026-11-20.csv: column dob is not there. Ask the partner for a new extract."},
-        {"feed": "hospital", "name": "Hospital", "status": "accepted", "delivered": NIGHT, "received": 12,
-         "accepted": 12,
-         "quarantined": 0},
-    ],
-    "stages": {"feeds": 3.24, "people": 8.0},
-    "notes": ["The model missed its gate, so it raised no flag."],
-}  # fmt: skip
-
-
-def load(delivery: str, quarantined: int, **more: Any) -> dict[str, Any]:
-    return {
-        "feed": "police-missing", "delivery": delivery, "partner": "police", "status": "accepted", "received": 400,
-        "accepted": 400 - quarantined, "quarantined": quarantined, "withdrawn": 0, "gone": 3,
-         "loaded_at": KNOWN, **more,
-    }  # fmt: skip
-
-
-def report(**more: Any) -> str:
-    loads = frame(LOAD, [load("2026-11-13", 2), load("2026-11-20", 30, **more)])
-    rule = {
-        "feed": "police-missing",
-        "table": "episode",
-        "rule": "traced after going missing",
-        "severity": "quarantine",
-    }
-    rules = frame(
-        LOAD_RULE, [rule | {"delivery": "2026-11-13", "rows": 2}, rule | {"delivery": "2026-11-20", "rows": 30}]
-    )
-    feed = {"feed": "police-missing", "name": "Missing person episodes", "partner": "police",
-     "owner": "Force sharing unit",
-            "every": 7, "version": "1.2.0"}  # fmt: skip
-    return quality.report(loads, rules, feed, NIGHT)
 
 
 def test_every_page_is_self_contained_and_runs_nothing(world: SimpleNamespace) -> None:
     for name, text in pages(world).items():
         page = Page(text)
         assert "default-src 'none'; style-src 'unsafe-inline'" in text, name
-        assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "object", "form", "svg", "base"}
+        assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "object", "form", "use", "base"}
         assert not [a for _, a in page.tags for key in a if key.startswith("on") or key == "src"]
         links = [a["href"] or "" for a in page.all("a")]
-        assert all(link.startswith("#") or re.fullmatch(r"[\w.-]+\.html", link) for link in links)
+        assert all(link.startswith("#") or re.fullmatch(r"[\w.-]+\.(html|csv)", link) for link in links)
         assert not re.search(r"https?:|url\(|@import", text)
 
 
@@ -204,30 +162,3 @@ def test_an_index_lists_the_cases_of_a_team_by_name_with_links(world: SimpleName
     page = Page(pages(world)["index"])
     assert [a["href"] for a in page.all("a")][1:] == ["2.html", "3.html", "0.html", "1.html"]
     assert "First summary" in page.text
-
-
-def test_a_quality_report_shows_counts_rules_and_the_trend() -> None:
-    text = Page(report()).text
-    assert "traced after going missing" in text and "row set aside" in text
-    assert "7.50" in text and "0.50" in text and "On time" in text
-
-
-def test_a_rejected_delivery_says_why_and_leaves_the_last_good_one() -> None:
-    text = Page(report(status="rejected", reason="The file is empty. Ask for it again.")).text
-    assert "This delivery was rejected. The file is empty." in text
-    assert "13 November 2026" in text
-
-
-def test_a_feed_is_late_a_day_after_its_interval() -> None:
-    loads = frame(LOAD, [load("2026-11-12", 0)])
-    feeds = pl.DataFrame(
-        {"feed": ["police-missing", "never"], "partner": ["police"] * 2, "name": ["a", "b"], "every": [7, 7]}
-    )
-    late = {day: quality.freshness(loads, feeds, date(2026, 11, day))["late"].to_list() for day in (20, 21)}
-    assert late == {20: [True, False], 21: [True, True]}, "the feed that never came is late from the start"
-
-
-def test_the_night_report_puts_trouble_first() -> None:
-    text = Page(night.report(NIGHT_FACTS)).text
-    assert text.index("Missing") < text.index("Hospital")
-    assert "10,234" in text and "11.2" in text and "missed its gate" in text

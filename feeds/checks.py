@@ -93,8 +93,8 @@ def uprn(text: pl.Expr) -> pl.Expr:
 def uk_telephone(text: pl.Expr) -> pl.Expr:
     """A telephone number in use in the United Kingdom, the Channel Islands or the Isle of Man, by `phonenumbers`.
 
-    Placeholders that have the form of one, such as 07000000000, are none. The library's patterns are asked here in one go: it takes 25 microseconds a number by itself. A test holds the
-    answers to its own.
+    Placeholders that have the form of one, such as 07000000000, are none. The library's patterns are asked here in one
+    go: it takes 25 microseconds a number by itself. A test holds the answers to its own.
     """
     bare = (
         text.str.to_lowercase().str.replace(r"\s*(?:x|ext\.?|#)\s*[0-9]{1,7}$", "").str.replace_all(r"[\s().\-/]", "")

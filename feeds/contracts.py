@@ -346,7 +346,8 @@ class Table(Config):
     Attributes:
         path: record path in XML or JSON, without the root's slash; empty for tables that are files or sheets.
         header_row: from 1; 0 where there is none and columns come in the contract's order; None: to be detected.
-        parent: the table that this one is nested in; `inherited` are the columns it takes from its ancestors.
+        parent: the table that this one is nested in; `inherited` are the keys that it takes from its ancestors, and
+            `carried` further columns of theirs that its rows take along.
     """
 
     name: str
@@ -358,6 +359,7 @@ class Table(Config):
     columns: tuple[Column, ...]
     parent: str | None = None
     inherited: tuple[Column, ...] = ()
+    carried: tuple[Column, ...] = ()
     person: tuple[Person, ...] = ()
     person_ref: tuple[str, ...] = ()
     yields: tuple[Yield, ...] = ()
@@ -374,8 +376,13 @@ class Table(Config):
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
-        """Inherited columns, then its own."""
-        return (*self.inherited, *self.columns)
+        """Those of its ancestors, then its own."""
+        return (*self.above, *self.columns)
+
+    @property
+    def above(self) -> tuple[Column, ...]:
+        """The columns that its rows have of the rows that they are nested in."""
+        return (*self.inherited, *self.carried)
 
 
 class Contract(Config):

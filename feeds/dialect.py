@@ -270,6 +270,7 @@ class _Reading(Walk):
                 continue
             parent = _parent(draft["path"], made) if self.format in NESTED else None
             draft["parent"], draft["inherited"] = parent, _inherited(draft["columns"], made[parent]) if parent else ()
+            draft["carried"] = self.carried(draft, made[parent] if parent else None)
             table = self.finished(draft, at, made, names)
             if table is None:
                 continue
@@ -417,12 +418,26 @@ class _Reading(Walk):
         self.wrong(where, f"position is [first, last], characters counted from 1, both included; found {value!r}.")
         return None
 
+    def carried(self, draft: dict[str, Any], parent: Table | None) -> tuple[Column, ...]:
+        """Columns of the tables above that a nested table's rows take along besides the keys."""
+        names, where = draft["custom"].pop("inherits", ((), ()))
+        above = {c.name: c for c in parent.all_columns} if parent else {}
+        own = {c.name for c in (*draft["inherited"], *draft["columns"])}
+        taken = []
+        for name in names if isinstance(names, list | tuple) else [names]:
+            if name in above and name not in own:
+                taken.append(above[name])
+            elif name not in own:
+                near = nearest(str(name), above)
+                self.wrong(where, f"no table above has a column {name!r}{near}. Name columns that it stands in.")
+        return tuple(taken)
+
     def finished(
         self, draft: dict[str, Any], at: Where, made: Mapping[str, Table], tables: Mapping[str, set[str]]
     ) -> Table | None:
         """The finished table: what its rows mean and the rules on them, every column that they name checked."""
         custom: Custom = draft.pop("custom")
-        columns = (*draft["inherited"], *draft["columns"])
+        columns = (*draft["inherited"], *draft["carried"], *draft["columns"])
         rules: list[Rule] = draft.pop("rules")
         book = Rulebook(self, columns, any(c.key for c in draft["columns"]), tables, self.owner)
         rules += [r for i, q in enumerate(draft.pop("quality")) if (r := book.rule(q, (*at, "quality", i)))]

@@ -46,8 +46,8 @@ CONTRACT_PROPERTIES = (
 )  # fmt: skip
 SERVER_PROPERTIES = ("delimiter", "quote", "encoding", "extraColumns", "sheet", "headerRow", "shortRows")
 TABLE_PROPERTIES = (
-    "file", "sheet", "headerRow", "optional", "person", "yields", "person_ref", "reference", "messages", "codes",
-    "withdrawn",
+    "file", "sheet", "headerRow", "optional", "inherits", "person", "yields", "person_ref", "reference", "messages",
+    "codes", "withdrawn",
 )  # fmt: skip
 COLUMN_PROPERTIES = ("severity", "aliases", "position", "clean", "codes")
 QUALITY_PROPERTIES = ("owner",)

@@ -314,7 +314,7 @@ class _Nest:
             )
             if table.parent:
                 above = made[table.parent]
-                names = [c.name for c in table.inherited]
+                names = [c.name for c in table.above]
                 frame = frame.with_columns(
                     *(above[name].gather(frame["_parent"]).alias(name) for name in names),
                     above["_row"].gather(frame["_parent"]).alias("_parent"),

@@ -130,8 +130,8 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     store, tonight = council.store, night_of(context, council)
     now = datetime.now(UTC).replace(tzinfo=None)
     every_load, issues = store.read(LOAD, tonight), store.read(QUALITY_ISSUE, tonight)
-    for feed, delivery in returned.untold(council, every_load):
-        returned.tell_delivery(council, feed, delivery, now)
+    for feed, deliveries in returned.untold(council, every_load).items():
+        returned.tell_deliveries(council, feed, deliveries, now)
     readers, gate, already = council.organisation.quality_for, releaser(council), logged(council, tonight)
     states, counted = quality.states(every_load, every(council), tonight), findings.counted(issues, tonight)
     tellings = list(_tellings(council, tonight, readers, every_load, states, issues, counted))

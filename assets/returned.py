@@ -17,14 +17,13 @@ import polars as pl
 from assets.context import Council
 from assets.sharing import releaser
 from feeds.contracts import Contract
-from feeds.deliveries import delivery_order
 from feeds.ledger import QUARANTINE, loaded
 from governance.agreements import Question
 from governance.organisation import RETURNED
 from governance.release import Item
 from summaries import quality, reports
 from summaries.reports import About, Shown
-from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Zone
+from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Table, Zone
 
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 NEWEST = "reports"  # each reader's newest report of each feed
@@ -73,7 +72,7 @@ def shown(council: Council, team: str, partner: str, on: date) -> Shown:
 def tell(
     council: Council, tellings: Iterable[Telling], night: date, now: datetime, logged: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Make reports and let them out: RELEASE rows, with feed and piece (page, rows, records) beside them.
+    """Make reports and let them out: RELEASE rows, with feed, name and piece (page, rows, records) beside them.
 
     Raises:
         ReleaseRefused, AuditError: see `Releaser.release_many`.
@@ -97,35 +96,47 @@ def tell(
     for i, (telling, file) in enumerate(zip(tellings, paged["file"], strict=True)):
         if telling.newest:
             _keep(council, telling, files[i] | {"page": Path(file).name})
-    of = [(tellings[i].contract.id, piece) for i, piece, _ in sheets] + [(t.contract.id, "page") for t in tellings]
-    about = pl.DataFrame(of, schema={"feed": pl.String, "piece": pl.String}, orient="row")
+    of = [(i, piece) for i, piece, _ in sheets] + [(i, "page") for i in range(len(tellings))]
+    about = pl.DataFrame(
+        [(tellings[i].contract.id, tellings[i].name, piece) for i, piece in of],
+        schema={"feed": pl.String, "name": pl.String, "piece": pl.String},
+        orient="row",
+    )
     return pl.concat([let_out, paged]).hstack(about)
 
 
-def tell_delivery(council: Council, feed: str, delivery: str, now: datetime) -> int:
-    """Tell a partner of a delivery that has its load, once for what it came to; return how many files were let out."""
-    contract, everything = council.contracts[feed], loaded(council.store, feed)
-    kept = [key for key in everything if delivery_order(key) <= delivery_order(delivery)]
-    if not kept or kept[-1] != delivery or not council.organisation.readers(contract.partner):
+def tell_deliveries(council: Council, feed: str, deliveries: Collection[str], now: datetime) -> int:
+    """Tell a partner of deliveries that have their loads, each once for what it came to; return how many were told.
+
+    What a killed run left untold is told by the next night, which asks for all that is `untold`.
+    """
+    contract, store = council.contracts[feed], council.store
+    teams, known = council.organisation.readers(contract.partner), loaded(store, feed)
+    asked = [key for key in known if key in deliveries]
+    if not teams or not asked:
         return 0
-    loads = _read(council, feed, kept[-reports.TREND :], LOAD.name)
-    mark = marks(loads.tail(1))[0]
-    if council.store.has(Zone.LEDGER, f"{TOLD}/{mark}"):
+    since = known[max(known.index(asked[0]) + 1 - reports.TREND, 0) : known.index(asked[-1]) + 1]
+    loads = _read(council, feed, since, LOAD)
+    mark = dict(zip(since, marks(loads), strict=True))
+    waiting = [key for key in asked if not store.has(Zone.LEDGER, f"{TOLD}/{mark[key]}")]
+    ruled = {key: place for place, key in enumerate(since)}
+    rules = {key: _read(council, feed, since[max(ruled[key] - 1, 0) : ruled[key] + 1], LOAD_RULE) for key in waiting}
+    tellings = []
+    for key in waiting:
+        upto = loads[: ruled[key] + 1]
+        last: date = upto.select(quality.delivered().max()).item()
+        day = max(now.date(), last)  # a delivery may be named by the day that begins
+        state = quality.states(upto, every([contract]), day).row(0, named=True)
+        newest = key == known[-1]
+        tellings += [Telling(contract, t, mark[key], day, state, upto, rules[key], newest=newest) for t in teams]
+    if not tellings:
         return 0
-    rules = _read(council, feed, kept[-2:], LOAD_RULE.name)
-    today = now.date()
-    newest_day: date = quality.until(loads, date.max)["day"][-1]
-    day = max(today, newest_day)  # a delivery may be named by the day that begins
-    state = quality.states(loads, every([contract]), day).row(0, named=True)
-    newest = delivery == everything[-1]
-    tellings = [
-        Telling(contract, team, mark, day, state, loads, rules, newest=newest)
-        for team in council.organisation.readers(contract.partner)
-    ]
-    released = tell(council, tellings, today, now)
-    council.store.put(Zone.LEDGER, f"{TOLD}/{mark}", {"released": released.select(RELEASE.schema.names())})
+    released = tell(council, tellings, now.date(), now)
+    for key in waiting:
+        mine = released.filter(name=mark[key]).select(RELEASE.schema.names())
+        store.put(Zone.LEDGER, f"{TOLD}/{mark[key]}", {"released": mine})
     index(council, contract.partner, now.date())
-    return released.height
+    return len(waiting)
 
 
 def marks(loads: pl.DataFrame) -> list[str]:
@@ -137,14 +148,14 @@ def marks(loads: pl.DataFrame) -> list[str]:
     ]
 
 
-def untold(council: Council, loads: pl.DataFrame) -> list[tuple[str, str]]:
-    """Feed and delivery of the loads that nobody was told of yet, oldest first, such as those of a killed run."""
-    there = {
-        f"{feed}/{name}" for feed in council.contracts for name in council.store.folders(Zone.LEDGER, f"{TOLD}/{feed}")
-    }
-    keys = loads.select("feed", "delivery").rows()
-    waiting = [key for key, mark in zip(keys, marks(loads), strict=True) if mark not in there]
-    return sorted(waiting, key=lambda key: (delivery_order(key[1]), key[0]))
+def untold(council: Council, loads: pl.DataFrame) -> dict[str, list[str]]:
+    """Deliveries by feed that nobody was told of yet as they now stand, such as those of a killed run."""
+    waiting: dict[str, list[str]] = {}
+    there = {name for name, _ in told(council)}
+    for (feed, delivery), mark in zip(loads.select("feed", "delivery").rows(), marks(loads), strict=True):
+        if mark not in there:
+            waiting.setdefault(feed, []).append(delivery)
+    return waiting
 
 
 def told(council: Council) -> Iterator[tuple[str, Callable[[], pl.DataFrame]]]:
@@ -223,7 +234,6 @@ def _keep(council: Council, telling: Telling, files: Mapping[str, str]) -> None:
     council.store.put(Zone.LEDGER, f"{NEWEST}/{telling.team}/{telling.contract.id}", {"files": listed, "state": state})
 
 
-def _read(council: Council, feed: str, deliveries: Iterable[str], name: str) -> pl.DataFrame:
-    table = LOAD if name == LOAD.name else LOAD_RULE
-    parts = [council.store.get(Zone.VAULT, f"feed/{feed}/{key}", name).collect() for key in deliveries]
+def _read(council: Council, feed: str, deliveries: Iterable[str], table: Table) -> pl.DataFrame:
+    parts = [council.store.get(Zone.VAULT, f"feed/{feed}/{key}", table.name).collect() for key in deliveries]
     return pl.concat([table.empty(), *parts], how="diagonal").select(table.schema.names())

@@ -27,6 +27,7 @@ from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
 INDEX = "index.html"
+FEW = 64  # files that are synced one by one rather than with all that the machine holds
 _UNTIL = re.compile(r"([0-9a-f]{32})(?:_until_(\d{4}-\d{2}-\d{2}))?\.\w+")
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -115,8 +116,13 @@ class Releaser:
         waiting = iter(items)
         while batch := list(islice(waiting, BATCH)):
             rows += self._let_out(batch, gate, night, now, folders, logged)
-        if rows:
+        if len(rows) > FEW:
             os.sync()
+        else:
+            for row in rows:
+                _sync(self._outbox / row["file"])
+            for folder in {row["team"] for row in rows}:
+                _sync(self._outbox / folder)
         return pl.DataFrame(rows, schema=RELEASE.schema)
 
     def release(self, item: Item, night: date, now: datetime, subjects: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -151,8 +157,8 @@ class Releaser:
         for path in self._outbox.glob("*/*"):
             found = _UNTIL.fullmatch(path.name)
             expired = bool(found and found[2] and date.fromisoformat(found[2]) <= on)
-            if expired or path.name.startswith("."):
-                path.unlink()
+            if expired or _left(path):
+                path.unlink(missing_ok=True)
                 gone += expired
         return gone
 
@@ -223,8 +229,8 @@ class Releaser:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files: dict[str, list[Path]] = {}
         for path in folder.iterdir():
-            if path.name.startswith("."):
-                path.unlink()
+            if _left(path):
+                path.unlink(missing_ok=True)
             elif found := _UNTIL.fullmatch(path.name):
                 files.setdefault(found[1], []).append(path)
         return files
@@ -304,14 +310,40 @@ class _Gate:
         return _Yes(tuple(sorted(cited)), text, min(e for e in ends if e))
 
 
+def _left(path: Path) -> bool:
+    """Whether a file is half of one that a killed attempt left: ingestion and the night may write at one time."""
+    if not path.name.startswith("."):
+        return False
+    writer = re.search(r"~(\d+)-", path.name)
+    try:
+        if writer:
+            os.kill(int(writer[1]), 0)  # asks whether it lives, and does nothing to it
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return writer is None
+
+
 def _natural(clause: str) -> tuple[int, str]:
     return len(clause), clause
 
 
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write a file for its owner alone, under another name first, and put it in place by one rename."""
-    fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
+    fresh = path.with_name(f".{path.name}~{os.getpid()}-{secrets.token_hex(4)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    fresh.replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ ATTRIBUTES = {
     "address": "Address",
     "uprn": "UPRN",
 }
-LATEST = pl.Schema({"type": pl.String, "start": pl.Datetime("us")})
+LATEST = pl.Schema([("type", pl.String()), ("start", pl.Datetime("us"))])
 ORDER = ["rejected", "held", "late", "none", "accepted"]
 
 

@@ -1,5 +1,7 @@
 """Nothing leaves but what an agreement permits, logged before it is there, and gone on its day."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -180,3 +182,25 @@ def test_thousands_leave_in_batches_from_a_generator(releaser, log):
 
 def test_an_item_does_not_show_its_content():
     assert "Secret" not in repr(SUMMARY)
+
+
+def test_a_file_that_another_process_is_writing_is_left_alone_and_a_dead_ones_goes(releaser, tmp_path):
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    folder = files(tmp_path)[0].parent
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    alive, dead = folder / f".a.html~{os.getppid()}-0a", folder / f".b.html~{done.pid}-0b"
+    for path in (alive, dead):
+        path.write_bytes(b"half")
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    assert alive.exists() and not dead.exists()
+
+
+def test_a_report_that_a_newer_one_replaces_is_taken_back_and_nothing_else_can_be(releaser, tmp_path):
+    file = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)["file"].item()
+    outside = tmp_path / "kept.html"
+    outside.write_bytes(b"x")
+    releaser.retire(["../kept.html", f"{file.split('/')[0]}/index.html"])
+    assert files(tmp_path) and outside.exists()
+    releaser.retire([file, file])
+    assert not files(tmp_path)

@@ -1,5 +1,6 @@
 """Nothing leaves but what an agreement permits, logged before it is there, and gone on its day."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace

@@ -213,9 +213,16 @@ def _merged(base: Part, own: Part, name: str | int = "") -> Part:
         mine = {n: e for e in own.value if (n := _plain_name(e, by)) is not None}
         theirs = [_plain_name(e, by) for e in base.value]
         over = [_merged(e, mine[n]) if n in mine else e for e, n in zip(base.value, theirs, strict=True)]
+        over = [e for e, n in zip(over, theirs, strict=True) if not (n in mine and _nothing(mine[n]))]
         more = [e for e in own.value if (n := _plain_name(e, by)) is None or n not in theirs]
         return Part([*over, *more], own.path, own.line)
     return own
+
+
+def _nothing(entry: Part) -> bool:
+    """Whether a property is said to be nothing: what the base says of it goes."""
+    value = entry.value.get("value")
+    return "property" in entry.value and value is not None and value.value is None
 
 
 # -- the text -------------------------------------------------------------------------------------------------------

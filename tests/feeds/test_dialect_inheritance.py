@@ -94,6 +94,11 @@ servers:
     assert (one.lag, one.partner, one.globs, one.delimiter, one.format) == (9, "police", ("else/*.txt",), ";", "csv")
 
 
+def test_a_property_that_is_said_to_be_null_is_no_longer_said(files: Files) -> None:
+    assert load_contract(files.folder / "base.odcs.yaml").lag == 2
+    assert files.load("  - {property: lag, value: null}\n").lag == 0
+
+
 def test_tables_columns_and_rules_of_the_base_can_be_dropped(files: Files) -> None:
     files.small(MORE, id="two")
     rest = (

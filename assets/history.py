@@ -9,7 +9,7 @@ import polars as pl
 from assets.context import Council, learnt, night_of
 from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
-from feeds.ledger import changed_since, current_all
+from feeds.ledger import changed_since, current_all, grounds, purged_since, remember
 from models import rules
 from models.views import History
 from warehouse.tables import (
@@ -43,6 +43,9 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         changed = changed_since(store, used, before)
         lag = {feed: contract.lag for feed, contract in council.contracts.items()}
         held = set(store.manifest(before)["deliveries"]) if before else set()
+        purged = purged_since(store, used, before)
+        telling = grounds(store, used)
+        remember(store, tonight, {})  # until all is told, the next night takes every feed as changed
         for table in TOLD:
             frame = merge(
                 table,
@@ -52,8 +55,10 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 learnt(tonight),
                 lag,
                 held,
+                purged,
             )
             yield council.write(table, tonight, frame)
+        remember(store, tonight, telling)
 
     return [history, found_by_rules]
 

@@ -10,6 +10,7 @@ from assets import people, summaries
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
 from assets.risk import in_force
+from feeds.arrivals import forget
 from governance.agreements import limited
 from warehouse import marts
 from warehouse.marts import MartTable
@@ -112,17 +113,19 @@ def mart(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
     description="The pointer to the night that people see; swapped last, or not at all.",
 )
 def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-    """Publish the night, then drop what is older than the nights kept."""
+    """Publish the night, then drop what no later one needs, and what is older than the nights kept."""
     store, tonight = council.store, night_of(context, council)
     counted = (SOURCE_RECORD, PERSON, HOUSEHOLD, EVENT, INDICATOR, COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG)
+    used = deliveries_of(council, tonight)
     facts = {
         "rows": {t.name: store.scan(t, tonight).select(pl.len()).collect().item() for t in counted},
-        "deliveries": deliveries_of(council, tonight),
+        "deliveries": used,
         "summaries": summaries.released(council, tonight).height,
         "risk": {outcome: gate for outcome, (_, gate) in in_force(council).items()},
     }
     marts.publish(council.home / "marts", str(tonight))
     store.publish(tonight, facts)
+    forget(store, council.contracts, used, council.ring)
     store.prune(KEEP)
     marts.prune(council.home / "marts", KEEP)
     _prune_state(council)

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets import returned
 from assets.context import Council, made, night_of
+from assets.feeds import heal
 from assets.returned import Telling
 from assets.sharing import logged, releaser
 from feeds.ledger import deliveries_in_force, loads
@@ -43,6 +44,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     @dg.asset(key=USED, group_name=GROUP, deps=accepted, description="Which delivery of each feed the night uses.")
     def used(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
         tonight = night_of(context, council)
+        heal(council)
         chosen = deliveries_in_force(council.store, council.contracts, tonight)
         frame = pl.DataFrame({"feed": list(chosen), "delivery": list(chosen.values())}, schema=_USED)
         council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame})

@@ -25,6 +25,7 @@ def merge(
     now: datetime,
     lag: Mapping[str, int],
     held: Collection[str] = (),
+    purged: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Carry a table of facts forward: what changed feeds tell now, against what stood before.
 
@@ -42,6 +43,8 @@ def merge(
         lag: days from event to record, by feed.
         held: feeds that had delivered by the night before, though the table may hold nothing of theirs; those that
             it holds something of are known without.
+        purged: `feed` and `record_id` of whom a feed has taken back altogether since: nothing that it told of them
+            stays, closed or not, but what it tells now.
 
     Returns:
         The whole table, sorted by id and `known_from`; the same whatever the order of the rows given.
@@ -63,8 +66,19 @@ def merge(
         _known_from({*before["feed"].unique(), *held}, now, lag, "recorded_at" in told).alias("known_from"),
         pl.lit(None, TIMESTAMP).alias("known_to"),
     )
+    settled, closed = _without(settled, purged), _without(closed, purged)
     whole = pl.concat([part.select(table.schema.names()) for part in (settled, kept, closed, fresh)])
     return whole.sort(fact, "known_from")
+
+
+def _without(facts: pl.DataFrame, purged: pl.DataFrame | None) -> pl.DataFrame:
+    """The facts but for those that a feed told of people it has taken back, on either side of a relationship."""
+    if purged is None or purged.is_empty():
+        return facts
+    for side in ("record_id", "other_record_id"):
+        if side in facts.columns:
+            facts = facts.join(purged, left_on=["feed", side], right_on=["feed", "record_id"], how="anti")
+    return facts
 
 
 def _known_from(held: set[str], now: datetime, lag: Mapping[str, int], recorded: bool) -> pl.Expr:

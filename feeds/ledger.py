@@ -18,6 +18,7 @@ from feeds import readers
 from feeds.contracts import Contract
 from feeds.deliveries import Landed, delivered, deliveries, delivery_order
 from feeds.mapping import HISTORY, shape
+from feeds.purges import CASES, OF_CASE, PURGED
 from feeds.repeats import BEFORE
 from warehouse.store import Store, StoreError
 from warehouse.tables import LOAD, LOAD_RULE, SOURCE_RECORD, TABLES, TIMESTAMP, Zone
@@ -26,7 +27,7 @@ from warehouse.tables import Table as Canonical
 ACCEPTED, QUARANTINE = "accepted__", "quarantine__"
 TERMS, BASIS, COUNTS = "terms", "basis", "counts"
 HELD, RELEASE, REJECT = "held", "release", "reject"
-DECISIONS = "decision"
+DECISIONS, TOLD = "decision", "told"  # folders of the ledger
 DECISION: dict[str, pl.DataType | type[pl.DataType]] = {
     "sha256": pl.String,
     "verdict": pl.String,
@@ -169,9 +170,54 @@ def deliveries_in_force(store: Store, feeds: Iterable[str], night: date | None =
 
 
 def changed_since(store: Store, used: Mapping[str, str], night: date | None) -> set[str]:
-    """Feeds of which a published night used another delivery than `used`; without a night, all."""
-    before: Mapping[str, str] = store.manifest(night).get("deliveries", {}) if night else {}
-    return {feed for feed, delivery in used.items() if before.get(feed) != delivery}
+    """Feeds of which a published night used another delivery than `used`, or the same one before it was checked anew.
+
+    Without a night, all. A feed that the night used and that nothing is used of any more has changed, too.
+    """
+    before = _told(store, night)
+    if before is None:
+        kept: Mapping[str, str] = store.manifest(night).get("deliveries", {}) if night else {}
+        return {feed for feed, delivery in used.items() if kept.get(feed) != delivery} | (set(kept) - set(used))
+    now = grounds(store, used)
+    return {feed for feed in now if before.get(feed) != now[feed]} | (set(before) - set(now))
+
+
+def purged_since(store: Store, used: Mapping[str, str], night: date | None) -> pl.DataFrame:
+    """Whose records feeds have taken back altogether since a published night: feed, record_id.
+
+    Those of the loads after the one that the night used; where that was checked anew since, those of all loads.
+    """
+    before = _told(store, night) or {}
+    found = [pl.DataFrame(schema={"feed": pl.String, "record_id": pl.String})]
+    for feed, delivery in sorted(used.items()):
+        then, rested_on = before.get(feed, ("", ""))
+        since = delivery_order(then) if then and rested_on == _basis(store, feed, then) else ("", 0)
+        for load in loaded(store, feed):
+            if since < delivery_order(load) <= delivery_order(delivery):
+                frame = purged_of(store, feed, load).drop_nulls("record_id")
+                found.append(frame.select(pl.lit(feed).alias("feed"), "record_id"))
+    return pl.concat(found).unique()
+
+
+def grounds(store: Store, used: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The delivery that is used of each feed, and what its load rests on."""
+    return {feed: (delivery, _basis(store, feed, delivery)) for feed, delivery in sorted(used.items())}
+
+
+def remember(store: Store, night: date, told: Mapping[str, tuple[str, str]]) -> None:
+    """Keep what a night's history was told by (`grounds`), for `changed_since`; nothing, while it is being written."""
+    rows = [(feed, *ground) for feed, ground in told.items()]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(("feed", "delivery", BASIS), pl.String), orient="row")
+    store.put(Zone.LEDGER, f"{TOLD}/{night}", {TOLD: frame})
+
+
+def _told(store: Store, night: date | None) -> dict[str, tuple[str, str]] | None:
+    folder = f"{TOLD}/{night}"
+    if night is None or not store.has(Zone.LEDGER, folder):
+        return None
+    return {
+        feed: (delivery, rested) for feed, delivery, rested in store.get(Zone.LEDGER, folder, TOLD).collect().rows()
+    }
 
 
 def current(store: Store, feed: str, name: str, delivery: str | None = None) -> pl.DataFrame:
@@ -232,11 +278,17 @@ def basis(store: Store, contract: Contract | str, delivery: str) -> str:
 
 def sound(store: Store, feed: str, delivery: str) -> bool:
     """Whether a delivery has a load, and all that it rests on is as it was when it was made."""
+    kept = _basis(store, feed, delivery)
+    return bool(kept) and kept == basis(store, feed, delivery)
+
+
+def _basis(store: Store, feed: str, delivery: str) -> str:
+    """What a load says that it rests on; nothing where it has to be made anew."""
     folder = f"feed/{feed}/{delivery}"
     if BASIS not in store.names(Zone.VAULT, folder):
-        return False
+        return ""
     kept: str = store.get(Zone.VAULT, folder, BASIS).collect().item()
-    return kept == basis(store, feed, delivery)
+    return kept
 
 
 def standing(store: Store, contract: Contract, landed: Landed) -> Load | None:
@@ -361,6 +413,53 @@ def outcome(
 def loaded_as(store: Store, feed: str, delivery: str) -> str | None:
     """What a delivery was loaded as: accepted, rejected or held; None where it has no load."""
     return _status(store, feed, delivery) if store.has(Zone.VAULT, f"feed/{feed}/{delivery}") else None
+
+
+# -- what is kept and what is dropped of a load ------------------------------------------------------------------------
+
+
+def whole(store: Store, feed: str, delivery: str) -> bool:
+    """Whether the rows after an accepted delivery are still kept, and not its place in the ledger alone."""
+    return any(name.startswith(ACCEPTED) for name in store.names(Zone.VAULT, f"feed/{feed}/{delivery}"))
+
+
+def thin(store: Store, feed: str, delivery: str, quarantine: Mapping[str, pl.DataFrame], keep_state: bool) -> None:
+    """Keep of a load its place in the ledger and what is set aside as given; and its rows, if they are needed still."""
+    folder = f"feed/{feed}/{delivery}"
+    ledger = ("load", "load_rule", TERMS, BASIS, COUNTS, PURGED)
+    names = [n for n in store.names(Zone.VAULT, folder) if n not in quarantine and (keep_state or n in ledger)]
+    kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in names}
+    store.put(Zone.VAULT, folder, kept | dict(quarantine))
+
+
+def unsettle(store: Store, feed: str, delivery: str) -> None:
+    """Have a load made anew the next time that it is checked."""
+    folder = f"feed/{feed}/{delivery}"
+    kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
+    store.put(Zone.VAULT, folder, kept | {BASIS: pl.DataFrame({BASIS: [""]})})
+
+
+def quarantined(store: Store, feed: str, delivery: str) -> dict[str, pl.DataFrame]:
+    """The rows that a load set aside, by the name that they are kept under."""
+    folder = f"feed/{feed}/{delivery}"
+    names = [name for name in store.names(Zone.VAULT, folder) if name.startswith(QUARANTINE)]
+    return {name: store.get(Zone.VAULT, folder, name).collect() for name in names}
+
+
+def purged_of(store: Store, feed: str, delivery: str) -> pl.DataFrame:
+    """The cases that a delivery purged, and whose records they told of: case, record_id (null where of nobody's)."""
+    folder = f"feed/{feed}/{delivery}"
+    if PURGED not in store.names(Zone.VAULT, folder):
+        return pl.DataFrame(schema=OF_CASE)
+    return store.get(Zone.VAULT, folder, PURGED).collect()
+
+
+def cases_of(store: Store, feed: str, delivery: str | None) -> pl.DataFrame | None:
+    """Whose records each case has told of up to a delivery; None where it is not kept."""
+    folder = f"feed/{feed}/{delivery}"
+    if delivery is None or CASES not in store.names(Zone.VAULT, folder):
+        return None
+    return store.get(Zone.VAULT, folder, CASES).collect()
 
 
 # -- states -----------------------------------------------------------------------------------------------------------

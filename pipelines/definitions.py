@@ -3,13 +3,15 @@
 What runs is decided here; what an asset does, in `assets`.
 """
 
+import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
 from assets.context import NIGHT, Council
-from feeds.deliveries import find_deliveries, strangers
+from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
@@ -52,26 +54,39 @@ def build(council: Council) -> dg.Definitions:
         if not found:
             unknown = strangers(council.home / "drop", council.contracts)
             return dg.SkipReason(" ".join(["No delivery is waiting in the drop folder.", *unknown]))
+        by_feed: dict[str, list[Found]] = {}
+        for one in found:
+            by_feed.setdefault(one.feed, []).append(one)
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(
-                    run_key=f"{one.feed}:{one.delivery}:{one.digest[:12]}",
-                    job_name=feeds.job_name(one.feed),
-                    partition_key=one.delivery,
-                )
-                for one in found
+            run_requests=[_request(feed, waiting) for feed, waiting in by_feed.items()],
+            dynamic_partitions_requests=[
+                feeds.partitions(feed).build_add_request([one.delivery for one in waiting])
+                for feed, waiting in by_feed.items()
             ],
-            dynamic_partitions_requests=[feeds.partitions(one.feed).build_add_request([one.delivery]) for one in found],
         )
 
     return dg.Definitions(
         assets=[*ingestion, *night],
-        jobs=[*jobs, nightly, run_retention],
+        jobs=[*jobs, nightly, feeds.decide_delivery, run_retention],
         schedules=[every_night, dg.ScheduleDefinition(job=run_retention, cron_schedule="30 5 * * 0")],
         sensors=[drop_folder],
         resources={"council": council},
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
+    )
+
+
+def _request(feed: str, waiting: Sequence[Found]) -> dg.RunRequest:
+    """One run for all that waits of a feed, under its newest delivery."""
+    ordered = sorted(waiting, key=lambda one: delivery_order(one.delivery))
+    digests = ",".join(one.digest for one in ordered)
+    arrival = ordered[0].digest if len(ordered) == 1 else hashlib.sha256(digests.encode()).hexdigest()
+    last = ordered[-1].delivery
+    return dg.RunRequest(
+        run_key=f"{feed}:{last}:{arrival[:12]}",
+        job_name=feeds.job_name(feed),
+        partition_key=last,
+        tags={feeds.BATCH: ",".join(one.delivery for one in ordered)},
     )
 
 

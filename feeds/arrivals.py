@@ -1,0 +1,110 @@
+"""Deliveries as they come in, in whatever order: landed, checked, and what rests on them checked anew.
+
+What belongs here: which deliveries of a feed are to be checked and in which order, and what is dropped once no night
+needs it. What checking is belongs in `intake`; what a load rests on, in `ledger`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from feeds import ledger
+from feeds.contracts import Contract
+from feeds.deliveries import Found, delivered, deliveries, delivery_order, land
+from feeds.intake import check
+from feeds.ledger import QUARANTINE, Load
+from feeds.purges import about
+from governance.keys import KeyRing
+from governance.vault import Vault
+from warehouse.store import Store
+
+
+def settle(
+    contract: Contract, store: Store, vault: Vault, ring: KeyRing, now: datetime, found: Iterable[Found] = ()
+) -> Iterator[Load]:
+    """Land what was found of a feed, then check whatever of it has no load or one that no longer holds, oldest first.
+
+    So a late delivery has the later ones checked anew, what a kill left half done is done, and a decision on a held
+    delivery is carried out. Loads come out the same whatever the order in which deliveries arrive. One process at a
+    time settles a feed; another waits.
+
+    Args:
+        found: deliveries that lie in the drop folder.
+        now: UTC, naive.
+
+    Yields:
+        Each load that was made.
+    """
+    with _alone(store, contract.id):
+        for one in sorted(found, key=lambda one: delivery_order(one.delivery)):
+            land(one, store, vault)
+        for delivery in _due(store, contract.id):
+            yield check(contract, delivered(contract.id, delivery, store), store, vault, ring, now)
+
+
+def unsettled(store: Store, feed: str) -> list[str]:
+    """The landed deliveries of a feed that have no load, or one that no longer holds, oldest first."""
+    landed = deliveries(feed, store)
+    sound = len(landed)
+    while sound and not ledger.sound(store, feed, landed[sound - 1]):
+        sound -= 1
+    return landed[sound:]
+
+
+def forget(store: Store, contracts: Mapping[str, Contract], used: Mapping[str, str], ring: KeyRing) -> int:
+    """Drop what no night needs any more, once one that used these deliveries is published; how many loads it touched.
+
+    Of deliveries before the one used, the rows; their place in the ledger, and what they set aside, stay. What is about
+    a purged case goes from what was set aside up to its purge. A delivery that was dropped too early by that, because
+    an earlier one arrives late, is made anew from the landing zone.
+    """
+    touched = 0
+    for feed, last in sorted(used.items()):
+        with _alone(store, feed):
+            purged: set[str] = set()
+            up_to = [d for d in ledger.loaded(store, feed) if delivery_order(d) <= delivery_order(last)]
+            for delivery in reversed(up_to):
+                purged |= set(ledger.purged_of(store, feed, delivery)["case"].drop_nulls())
+                aside = ledger.quarantined(store, feed, delivery) if purged else {}
+                rid = {}
+                for name, rows in aside.items():
+                    table = next((t for t in contracts[feed].tables if t.name == name.removeprefix(QUARANTINE)), None)
+                    keep = rows if table is None else rows.filter(~about(contracts[feed], table, rows, purged, ring))
+                    if keep.height < rows.height:
+                        rid[name] = keep
+                drop = delivery != last and ledger.whole(store, feed, delivery)
+                if drop or rid:
+                    aside = aside or ledger.quarantined(store, feed, delivery)
+                    ledger.thin(store, feed, delivery, aside | rid, keep_state=not drop)
+                    touched += 1
+    return touched
+
+
+def _due(store: Store, feed: str) -> list[str]:
+    """The deliveries to be checked, oldest first.
+
+    A sound load rests on sound ones, so they are those after the newest sound one; and, where the rows that the first
+    of them builds on were dropped, as many before as it takes to have them again.
+    """
+    stale = unsettled(store, feed)
+    landed = [delivery for delivery in deliveries(feed, store) if delivery not in stale] if stale else []
+    again: list[str] = []
+    accepted = [delivery for delivery in landed if ledger.loaded_as(store, feed, delivery) == "accepted"]
+    while accepted and not ledger.whole(store, feed, accepted[-1]):
+        again.insert(0, accepted.pop())
+    for delivery in again:
+        ledger.unsettle(store, feed, delivery)
+    return [*again, *stale]
+
+
+@contextmanager
+def _alone(store: Store, feed: str) -> Iterator[None]:
+    """Hold the one lock of a feed; the system lets it go when the process ends, however it does."""
+    folder = store.home / "landing" / feed
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

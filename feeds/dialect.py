@@ -125,6 +125,7 @@ class _Reading(Walk):
         self.format = "csv"
         self.sheet: tuple[Any, int | None] = (None, 1)
         self.owner = ""
+        self.sought: list[tuple[Where, str, tuple[str, ...]]] = []
 
     def contract(self, data: dict[str, Any]) -> Contract | None:
         """The contract, or None where mistakes stand in its way; all of them are noted either way."""
@@ -259,7 +260,7 @@ class _Reading(Walk):
         drafts = [
             self.table(block, ("schema", i)) for i, block in enumerate(self.blocks(data.get("schema"), ("schema",)))
         ]
-        names = {d["name"]: {c.name for c in d["columns"]} for d in drafts if d}
+        names = [d["name"] for d in drafts if d]
         made: dict[str, Table] = {}
         for i, draft in enumerate(drafts):
             if draft is None:
@@ -279,6 +280,12 @@ class _Reading(Walk):
                 self.wrong(at, f"table {name!r} of a delta needs primaryKey columns, to know which row is meant.")
             if delivery == "messages" and not parent and not table.messages:
                 self.wrong(at, f"table {name!r} of messages needs the property 'messages', with the case's key.")
+        for where, name, columns in self.sought:
+            known = [c.name for c in made[name].all_columns] if name in made else columns
+            for column in columns:
+                if column not in known:
+                    near = nearest(column, known)
+                    self.wrong(where, f"table {name!r} has no column {column!r}{near}. Name one of its columns.")
         return tuple(made.values())
 
     def table(self, block: Any, at: Where) -> dict[str, Any] | None:
@@ -433,7 +440,7 @@ class _Reading(Walk):
         return tuple(taken)
 
     def finished(
-        self, draft: dict[str, Any], at: Where, made: Mapping[str, Table], tables: Mapping[str, set[str]]
+        self, draft: dict[str, Any], at: Where, made: Mapping[str, Table], tables: Iterable[str]
     ) -> Table | None:
         """The finished table: what its rows mean and the rules on them, every column that they name checked."""
         custom: Custom = draft.pop("custom")
@@ -441,6 +448,7 @@ class _Reading(Walk):
         rules: list[Rule] = draft.pop("rules")
         book = Rulebook(self, columns, any(c.key for c in draft["columns"]), tables, self.owner)
         rules += [r for i, q in enumerate(draft.pop("quality")) if (r := book.rule(q, (*at, "quality", i)))]
+        self.sought += book.sought
         for i, column in enumerate(draft["columns"]):
             if column.code_list and column.code_list.at:
                 book.column_exists(column.code_list.at, (*at, "properties", i, "customProperties"), dated=True)
@@ -458,7 +466,9 @@ class _Reading(Walk):
         if "optional" in custom:
             said["optional"] = self.model(bool, *custom["optional"])
         said |= meaning(self, draft["name"], custom, columns, made, at)
-        table: Table | None = self.model(Table, {k: v for k, v in said.items() if v is not None}, at)
+        table: Table | None = self.model(
+            Table, {k: v for k, v in said.items() if v is not None or k == "header_row"}, at
+        )
         return table
 
 

@@ -137,14 +137,18 @@ def code_list(walk: Walk, said: Any, where: Where) -> CodeList | None:
 
 
 class Rulebook:
-    """The rules of one table: its columns, and the columns of all tables, against which names are checked."""
+    """The rules of one table: its columns, against which names are checked, and the names of all tables.
 
-    def __init__(
-        self, walk: Walk, columns: Iterable[Column], keyed: bool, tables: Mapping[str, set[str]], owner: str
-    ) -> None:
+    Attributes:
+        sought: columns of other tables that rules name: where, the table's name, and theirs. They can be checked once
+            every table knows what it inherits.
+    """
+
+    def __init__(self, walk: Walk, columns: Iterable[Column], keyed: bool, tables: Iterable[str], owner: str) -> None:
         self.walk = walk
         self.columns = {c.name: c for c in columns}
         self.keyed, self.tables, self.owner = keyed, tables, owner
+        self.sought: list[tuple[Where, str, tuple[str, ...]]] = []
 
     def column_exists(self, name: str, where: Where, dated: bool = False) -> None:
         """Report a column that is not there, or holds no dates where dates are needed."""
@@ -254,11 +258,7 @@ class Rulebook:
             near = nearest(table, self.tables)
             self.walk.wrong((*at, "table"), f"no table {table!r}{near}. Name another table of this contract.")
             return to
-        for name in to:
-            if name not in self.tables[table]:
-                near = nearest(name, self.tables[table])
-                what = f"table {table!r} has no column {name!r}{near}. Name one of its columns."
-                self.walk.wrong((*at, "to"), what)
+        self.sought.append(((*at, "to"), table, to))
         if len(to) != len(columns):
             self.walk.wrong(
                 (*at, "to"), f"{len(columns)} columns cannot exist in {len(to)}. Name as many as there are."

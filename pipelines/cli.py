@@ -12,7 +12,14 @@ from pathlib import Path
 
 import click
 
-from governance.keys import KeyProblem, create, key_file
+from governance.keys import (
+    KeyProblem,
+    create,
+    create_delivery_key,
+    delivery_certificate,
+    delivery_key_file,
+    key_file,
+)
 from pipelines import feed_commands
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
@@ -42,6 +49,7 @@ def main() -> None:
 
 
 main.add_command(feed_commands.feed)
+main.add_command(feed_commands.delivery)
 
 
 @main.command()
@@ -90,7 +98,7 @@ def ingest(feeds: tuple[str, ...]) -> None:
     found = run.waiting(council, feeds)
     for problem in strangers(council.home / "drop", council.contracts):
         click.echo(problem)
-    if not found:
+    if not found and not run.unfinished(council):
         click.echo(f"No delivery is waiting in {council.home / 'drop'}.")
         return
 
@@ -185,6 +193,16 @@ def keys_init() -> None:
     path = key_file(sites.home())
     create(path)
     click.echo(f"Made {path}. Copy it to a safe place now; without it nothing in the vault can be read.")
+
+
+@keys.command("delivery")
+@click.option("--renew", is_flag=True, help="Make a new key; what was encrypted to the old one can still be read.")
+def keys_delivery(renew: bool) -> None:
+    """Print the public key to which partners encrypt deliveries; the private one is made, and stays, in the store."""
+    home = sites.home()
+    if renew or not delivery_key_file(home).exists():
+        create_delivery_key(home, renew=renew)
+    click.echo(delivery_certificate(home), nl=False)
 
 
 @main.group()

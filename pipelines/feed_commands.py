@@ -68,6 +68,63 @@ def explain(name: str) -> None:
     click.echo(explained(_contract(name)))
 
 
+@click.group()
+def delivery() -> None:
+    """What came, and what to do with a delivery that is held for its size."""
+
+
+@delivery.command("list")
+@click.option("--feed", "name", help="Only this feed.")
+@click.option("--held", is_flag=True, help="Only those that wait for a decision.")
+def listed(name: str | None, held: bool) -> None:
+    """List deliveries with what became of them, the newest of each feed last."""
+    from assets.context import Council
+    from feeds.ledger import loads
+
+    council = Council.open()
+    chosen = [name] if name else list(council.contracts)
+    for row in loads(council.store, chosen)[0].iter_rows(named=True):
+        if not held or row["status"] == "held":
+            counts = f"{row['accepted']:>10,} accepted {row['quarantined']:>7,} quarantined"
+            click.echo(f"{row['status']:<9} {row['feed']:<22} {row['delivery']:<13} {counts}")
+            if row["reason"]:
+                click.echo(f"          {row['reason']}")
+
+
+@delivery.command()
+@click.argument("name", metavar="FEED")
+@click.argument("key", metavar="DELIVERY")
+@click.option("--by", required=True, help="Who decides.")
+@click.option("--why", required=True, help="Why, for the ledger.")
+def release(name: str, key: str, by: str, why: str) -> None:
+    """Let a held DELIVERY of FEED be used from the next night on."""
+    _decide(name, key, "release", by, why)
+
+
+@delivery.command()
+@click.argument("name", metavar="FEED")
+@click.argument("key", metavar="DELIVERY")
+@click.option("--by", required=True, help="Who decides.")
+@click.option("--why", required=True, help="Why, for the ledger.")
+def reject(name: str, key: str, by: str, why: str) -> None:
+    """Refuse a held DELIVERY of FEED whole; the last good one stays in use."""
+    _decide(name, key, "reject", by, why)
+
+
+def _decide(name: str, key: str, verdict: str, by: str, why: str) -> None:
+    from assets.context import Council
+    from feeds.arrivals import settle
+    from feeds.ledger import decide
+
+    council = Council.open()
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if name not in council.contracts:
+        raise click.BadParameter(f"{name!r} is no feed here. Feeds: {', '.join(sorted(council.contracts))}.")
+    decide(council.store, name, key, verdict, by, why, now)
+    for load in settle(council.contracts[name], council.store, council.vault, council.ring, now):
+        click.echo(f"{load.status}  {load.feed} {load.delivery}")
+
+
 def _contract(name: str) -> "Contract":
     """A contract by id, or by the path of its file (so that a draft can be tried where it lies)."""
     from feeds.dialect import load_contract, load_contracts

@@ -88,9 +88,10 @@ def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     store, tonight = council.store, night_of(context, council)
     feeds, used = every(council), deliveries_of(council, tonight)
     records = store.scan(SOURCE_RECORD, tonight).select(findings.RECORDS).collect()
+    links = store.read(PERSON_LINK, tonight)
     issues = findings.find(
         records,
-        store.read(PERSON_LINK, tonight),
+        links,
         store.scan(PERSON, tonight).select("person_id", *findings.DIFFERS).collect(),
         store.scan(EVENT, tonight).filter(pl.col("known_to").is_null()),
         store.scan(INVOLVEMENT, tonight).filter(pl.col("known_to").is_null()),
@@ -103,7 +104,7 @@ def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     yield council.write(QUALITY_ISSUE, tonight, issues)
     held = records.group_by("feed").agg(pl.len().alias("of"))
     in_use = pl.DataFrame({"feed": list(used), "delivery": list(used.values())}, schema=_USED).join(held, on="feed")
-    counted = findings.counted(issues, tonight)
+    counted = findings.counted(issues, links, tonight)
     every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
     partners, before = feeds.select("feed", "partner"), _before(council, FEED_QUALITY, tonight)
     by_day = quality.by_day(every_load, broken, counted, in_use, partners, before, tonight)
@@ -135,8 +136,9 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     for feed, deliveries in returned.untold(council, every_load).items():
         returned.tell_deliveries(council, feed, deliveries, now)
     readers, gate, already = council.organisation.quality_for, releaser(council), logged(council, tonight)
-    states, counted = quality.states(every_load, every(council), tonight), findings.counted(issues, tonight)
-    tellings = list(_tellings(council, tonight, readers, every_load, states, issues, counted))
+    links = store.read(PERSON_LINK, tonight)
+    states, counted = quality.states(every_load, every(council), tonight), findings.counted(issues, links, tonight)
+    tellings = list(_tellings(council, tonight, readers, every_load, states, issues, counted, links))
     released = returned.tell(council, tellings, tonight, now, already)
     for partner in sorted({c.partner for c in council.contracts.values()}):
         returned.index(council, partner, tonight)
@@ -157,10 +159,10 @@ def _tellings(
     states: pl.DataFrame,
     issues: pl.DataFrame,
     counted: pl.DataFrame,
+    links: pl.DataFrame,
 ) -> Iterator[Telling]:
     """The night's reports: of every feed, for its partner's readers, then for those who read all of them."""
     broken = council.store.read(LOAD_RULE, tonight)
-    links = council.store.read(PERSON_LINK, tonight)
     keys = council.store.scan(SOURCE_RECORD, tonight).select("record_id", "feed", "source_key").collect()
     for state in states.iter_rows(named=True):
         contract = council.contracts[state["feed"]]

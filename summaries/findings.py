@@ -198,13 +198,22 @@ def _places(held: pl.DataFrame, dwellings: pl.DataFrame, places: pl.DataFrame) -
     yield NO_POSTCODE, strange.with_columns(district).join(places.select(district).unique(), on="district", how="semi")
 
 
-def counted(issues: pl.DataFrame, night: date) -> pl.DataFrame:
-    """How many records of each feed break each rule: feed, rule, sentence, remedy, records, new (since this night)."""
+def counted(issues: pl.DataFrame, links: pl.DataFrame, night: date) -> pl.DataFrame:
+    """How many records of each feed break each rule, and how many people they are about.
+
+    Returns:
+        feed, rule, sentence, remedy, records, people, new (found on this night for the first time).
+    """
     return (
-        issues.group_by("feed", "rule")
-        .agg(pl.len().alias("records"), (pl.col("since") == night).sum().alias("new"))
+        issues.join(links.select("record_id", "person_id"), on="record_id")
+        .group_by("feed", "rule")
+        .agg(
+            pl.len().alias("records"),
+            pl.col("person_id").n_unique().alias("people"),
+            (pl.col("since") == night).sum().alias("new"),
+        )
         .with_columns(_said("sentence"), _said("remedy"))
-        .select("feed", "rule", "sentence", "remedy", "records", "new")
+        .select("feed", "rule", "sentence", "remedy", "records", "people", "new")
         .sort("feed", "records", "rule", descending=[False, True, False])
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from feeds.contracts import Contract
+from summaries.findings import TWICE
 from summaries.quality import freshness, until
 from summaries.render import page
 from summaries.words import say
@@ -21,6 +22,7 @@ from summaries.words import say
 TREND = 12  # deliveries
 LINES = 100_000  # of a spreadsheet; a partner who has more to correct has one fault many times over
 FOLLOWS = {"warn": "kept, and counted", "quarantine": "row set aside", "reject": "delivery rejected"}
+WITHIN = "kept: no more than the rule allows"
 _RUNS = r"(^|[,;|\"\s])([=+\-@＝＋－＠])"  # what a spreadsheet would take for a formula, at the start of any cell
 
 
@@ -186,11 +188,17 @@ def report(
         chart=chart([(short(r["delivery"]), r["share"] if r["status"] == "accepted" else r["status"]) for r in trend]),
         rules=_rules(load_rules, about, trend) if trend else [],
         fresh=fresh | {key: say(fresh[key]) if fresh[key] else None for key in ("delivered", "due")},
-        found=None if found is None else found.filter(pl.col("feed") == about.feed).to_dicts(),
+        twice=_of(found, about, pl.col("rule") == TWICE.name),
+        found=_of(found, about, pl.col("rule") != TWICE.name),
         shown=shown or Shown(),
         files={"rows": "", "records": ""} | dict(files or {}),
-        follows=FOLLOWS,
+        follows=FOLLOWS | ({} if latest and latest["status"] == "rejected" else {"reject": WITHIN}),
     )
+
+
+def _of(found: pl.DataFrame | None, about: About, which: pl.Expr) -> list[dict[str, Any]] | None:
+    """What was found of the feed; None where no night has compared it."""
+    return None if found is None else found.filter((pl.col("feed") == about.feed) & which).to_dicts()
 
 
 def _rules(load_rules: pl.DataFrame, about: About, trend: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

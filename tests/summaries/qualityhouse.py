@@ -49,8 +49,11 @@ FEEDS = pl.DataFrame(
     orient="row",
 )
 FOUND = pl.DataFrame(
-    [("police-missing", "twice", "Two records are about the same person", "Merge them", 4, 2)],
-    schema=["feed", "rule", "sentence", "remedy", "records", "new"],
+    [
+        ("police-missing", "twice", "Two records are about the same person", "Merge them", 4, 2, 1),
+        ("police-missing", "sex_differs", "Another source gives a different sex", "Check it", 3, 3, 2),
+    ],
+    schema=["feed", "rule", "sentence", "remedy", "records", "people", "new"],
     orient="row",
 )
 

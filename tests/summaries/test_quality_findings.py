@@ -134,7 +134,8 @@ def test_an_issue_keeps_the_night_on_which_it_was_first_found() -> None:
     before = frame(QUALITY_ISSUE, [{"record_id": "a", "rule": "twice", "since": date(2026, 11, 1)}])
     issues = found({"p": [record("a", "gp"), record("b", "gp")]}, before=before)
     assert dict(issues.select("record_id", "since").rows()) == {"a": date(2026, 11, 1), "b": NIGHT}
-    assert findings.counted(issues, NIGHT).select("records", "new").rows() == [(2, 1)]
+    links = frame(PERSON_LINK, [{"record_id": r, "person_id": "p"} for r in "ab"])
+    assert findings.counted(issues, links, NIGHT).select("records", "people", "new").rows() == [(2, 1, 1)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -184,7 +185,8 @@ def test_quality_by_day_counts_what_a_delivery_broke_and_what_each_night_found_a
     )
     in_use = pl.DataFrame({"feed": ["gp"], "delivery": ["2026-11-18"], "of": [7]})
     partners = pl.DataFrame({"feed": ["gp"], "partner": ["health-trust"]})
-    counted = findings.counted(found({"p": [record("a", "gp"), record("b", "gp")]}), NIGHT)
+    links = frame(PERSON_LINK, [{"record_id": r, "person_id": "p"} for r in "ab"])
+    counted = findings.counted(found({"p": [record("a", "gp"), record("b", "gp")]}), links, NIGHT)
     first = quality.by_day(loads, broken, counted, in_use, partners, None, NIGHT)
     later = quality.by_day(loads, broken, counted.clear(), in_use, partners, first, date(2026, 11, 21))
     assert later.schema == FEED_QUALITY.schema and not later.select(FEED_QUALITY.key).is_duplicated().any()

@@ -12,7 +12,7 @@ import pytest
 from caseload import NIGHT, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qualityhouse import FEED, FEEDS, TRACED, load, loads, report
+from qualityhouse import FEED, FEEDS, TRACED, broken, load, loads, report
 
 from summaries import quality, reports
 from summaries.reports import Shown
@@ -118,7 +118,17 @@ def test_a_report_leads_to_the_spreadsheets_and_says_by_which_clause_it_may() ->
 
 def test_what_no_night_has_compared_is_not_said_to_be_well() -> None:
     assert "the report after it tells" in text(report(found=None))
-    assert "Two records are about the same person Merge them 4 2" in text(report())
+    said = text(report())
+    assert "4 records of this feed are about 2 people; 1 of the records are new" in said
+    assert "Another source gives a different sex Check it 3 3 2" in said
+
+
+def test_a_rule_that_would_reject_is_not_said_to_have_done_so_where_the_delivery_was_accepted() -> None:
+    rules = broken().with_columns(severity=pl.lit("reject"))
+    about = reports.About.of(FEED, "Harrowmere Constabulary", "Information Governance")
+    assert "Missing desk 30" in text(reports.report(loads(), rules, about, NIGHT))
+    assert "kept: no more than the rule allows" in text(reports.report(loads(), rules, about, NIGHT))
+    assert "delivery rejected Missing desk" in text(reports.report(loads(status="rejected"), rules, about, NIGHT))
 
 
 def test_a_feed_is_late_a_day_after_its_interval_and_says_since_when() -> None:

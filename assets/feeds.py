@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.context import Council
+from assets.returned import tell_deliveries
 from feeds.arrivals import settle
 from feeds.contracts import Contract
 from feeds.deliveries import delivered, find_deliveries
@@ -114,7 +115,10 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
 
 
 def take_in(council: Council, contract: Contract, mine: Iterable[str]) -> dict[str, Load]:
-    """Land and check deliveries of a feed, and check anew what rests on them; the loads of all those, by delivery."""
+    """Land and check deliveries of a feed, and check anew what rests on them; the loads of all those, by delivery.
+
+    The partner is told of each.
+    """
     now, mine = datetime.now(UTC).replace(tzinfo=None), set(mine)
     every = find_deliveries(council.home / "drop", {contract.id: contract}, council.store, now, quiet=timedelta(0))
     found = [one for one in every if one.feed == contract.id and one.delivery in mine]
@@ -123,6 +127,7 @@ def take_in(council: Council, contract: Contract, mine: Iterable[str]) -> dict[s
     for delivery in mine - loads.keys():
         delivered(contract.id, delivery, council.store)  # says so where there is none
         loads[delivery] = load_of(council.store, contract.id, delivery)
+    tell_deliveries(council, contract.id, loads, now)
     return dict(sorted(loads.items()))
 
 

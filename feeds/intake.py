@@ -5,8 +5,11 @@ What belongs here: the order of those steps. Each step's own knowledge is in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import partial
+from math import ceil
 
 import polars as pl
 
@@ -20,6 +23,7 @@ from feeds.ledger import (
     Load,
     RuleCount,
     Turned,
+    cases_of,
     entry,
     latest_accepted,
     outcome,
@@ -27,151 +31,181 @@ from feeds.ledger import (
     standing,
     terms_of,
 )
-from feeds.mapping import mapped
-from feeds.parsing import matches, parsed
-from feeds.repeats import BEFORE, places, remapped, terms
-from feeds.rules import COUNTED, judge
-from feeds.state import Split, after
-from governance.keys import KeyRing
-from governance.vault import Vault
-from warehouse.store import Store
+from feeds.purges import told_of
+from feeds.repeats import BEFORE, remapped, terms
+from feeds.rules import COUNTED, RuleError
+from feeds.sifting import Previous, Sifted, added, gathered, mapped_apart, settled, sifted
+from feeds.spool import BUDGET, PIECE, Spool
+from feeds.state import after
+from governance.keys import KeyProblem, KeyRing
+from governance.vault import Vault, VaultError
+from warehouse.store import Store, StoreError
 from warehouse.tables import TABLES, Zone
 
+CELL = 20  # bytes that a cell takes in memory, about
+WORDED = (RuleError, StoreError, VaultError, KeyProblem)  # their messages hold no values
 
-def check(contract: Contract, landed: Landed, store: Store, vault: Vault, ring: KeyRing, now: datetime) -> Load:
+Frames = Iterable[tuple[str, pl.DataFrame]]
+
+
+class IntakeError(Exception):
+    """Something failed that nobody foresaw. The message says where, and never what the delivery holds."""
+
+
+def check(
+    contract: Contract,
+    landed: Landed,
+    store: Store,
+    vault: Vault,
+    ring: KeyRing,
+    now: datetime,
+    limits: tuple[int, int] = (BUDGET, PIECE),
+) -> Load:
     """Turn a landed delivery into a load, once: a delivery that has its load already is not read again.
 
     Everything is kept in one folder of the vault, `feed/<feed>/<delivery>`, by one rename: `load`, `load_rule` and,
     where anything could be read, `quarantine__<table>`; for an accepted one also `accepted__<table>` (the feed's
-    state after it, as text) and the canonical frames.
+    state after it, as text) and the canonical frames. A delivery of more rows than memory is to hold is worked on in
+    parts, set down encrypted meanwhile; what comes of it is the same.
 
     Args:
         now: UTC, naive.
+        limits: bytes of rows that may be in memory, and that a part is to have if there are more.
 
     Raises:
         RuleError: a rule of the contract cannot be run.
+        IntakeError: anything else went wrong; nothing of the delivery was kept.
     """
-    folder = f"feed/{contract.id}/{landed.delivery}"
     kept = standing(store, contract, landed)
     if kept:
         return kept
-    frames: dict[str, pl.DataFrame] = {}
-    counts = pl.DataFrame(schema=COUNTED)
-    fate, gone = dict[str, str | None](), 0
-    said = terms(contract, ring)
-    splits: dict[str, Split] = {}
+    step = _Step()
+    with _worded(contract, landed, step), Spool(store.home, vault, *limits) as spool:
+        return _checked(contract, landed, store, vault, ring, now, spool, step)
+
+
+def _checked(
+    contract: Contract,
+    landed: Landed,
+    store: Store,
+    vault: Vault,
+    ring: KeyRing,
+    now: datetime,
+    spool: Spool,
+    step: _Step,
+) -> Load:
+    before = latest_accepted(store, contract.id, before=landed.delivery)
+    said, day = terms(contract, ring), day_of(landed.delivery)
+    as_before = before is not None and terms_of(store, contract.id, before) == said
+    notes: dict[str, str] = {}
+    made: Sifted | None = None
+    fate: dict[str, str | None]
+    work = _Work(contract, landed.delivery, store, ring, before, spool)
+    frames: Frames = ()
     try:
+        step.name = "reading it"
         for file in landed.files:
             if file.folder:
                 raise readers.Rejected(file.path, "a file should stand here, and a folder does", "Send the file itself")
-        tables = readers.read(contract, landed.names, lambda path: opened(landed, path, vault))
-        before = latest_accepted(store, contract.id, before=landed.delivery)
-        previous = previous_rows(contract, store, before)
-        as_before = before is not None and terms_of(store, contract.id, before) == said
-        snapshot = contract.delivery == "snapshot"
-        splits, counts, refused = _split(contract, tables, previous if as_before and snapshot else None)
-        if refused:
-            raise readers.Rejected(
-                ", ".join(landed.names), f"the rule should hold: {'; '.join(refused)}", "Correct the extract and resend"
-            )
-        if sum(s.quarantined.height for s in splits.values()) and not sum(
-            s.accepted.height + s.withdrawing.height for s in splits.values()
-        ):
-            raise readers.Rejected(
-                ", ".join(landed.names), "some row should keep the contract, and none does", _commonest(counts)
-            )
-        fate = outcome(contract, store, landed, before, {n: s.accepted.height for n, s in splits.items()})
+        chunks = _chunks(contract, landed, vault, ring, notes)
+        spool.grown(work.size())
+        received = gathered(contract, chunks, spool)
+        step.name = "judging its rows"
+        fits = not spool.full
+        previous = previous_rows(contract, store, before) if fits else None
+        known = previous if as_before and contract.delivery == "snapshot" else None
+        made = sifted(contract, received, spool, day, work.look, known)
+        _refused(landed, made)
+        fate = outcome(contract, store, landed, before, {name: pile.height for name, pile in made.accepted.items()})
+        tables = {name: pile.height for name, pile in made.accepted.items()}
+        withdrawn = sum(pile.height for pile in made.withdrawing.values())
         if fate["status"] == "rejected":
             raise Turned(fate["reason"])
         if fate["status"] == "accepted":
-            state, gone = after(contract, splits, previous, day_of(landed.delivery))
-            if before and previous and as_before:
-                made, cleaned = _remapped(contract, landed.delivery, state, previous, before, store, ring)
-            else:
-                made, cleaned = mapped(contract, landed.delivery, state, ring)
-            counts = pl.concat([counts, cleaned])
-            if "source_record" in made and before:
-                made["source_record"] = _first_told(made["source_record"], store, contract.id, before)
-            frames = {f"{ACCEPTED}{name}": frame.drop(BEFORE) for name, frame in state.items()} | made
+            step.name = "mapping its rows"
+            frames = work.in_memory(made, previous, day, as_before) if fits else work.in_parts(made, day)
     except (readers.Rejected, Turned) as refusal:
-        fate |= {"status": "rejected", "reason": str(refusal)}
-        everything = {n: _aside(s) for n, s in splits.items()}
-        splits = {n: Split(f.clear(), f, f.clear()) for n, f in everything.items()}
-    frames |= {f"{QUARANTINE}{name}": split.quarantined for name, split in splits.items()}
-    load = Load(
-        feed=contract.id,
-        delivery=landed.delivery,
-        received=sum(part.height for split in splits.values() for part in split),
-        accepted=sum(split.accepted.height for split in splits.values()),
-        quarantined=sum(split.quarantined.height for split in splits.values()),
-        withdrawn=sum(split.withdrawing.height for split in splits.values()),
-        gone=gone,
-        rules=tuple(RuleCount(*row) for row in counts.rows()),
-        tables={name: split.accepted.height for name, split in splits.items()},
-        **fate,  # type: ignore[arg-type]
-    )
-    recorded = entry(contract, landed, load, now, store)
-    store.put(Zone.VAULT, folder, frames | recorded | {TERMS: pl.DataFrame({TERMS: [said]})})
-    return load
+        fate = (fate if isinstance(refusal, Turned) else {}) | {"status": "rejected", "reason": str(refusal)}
+        tables, withdrawn = dict.fromkeys(made.accepted, 0) if made else {}, 0
+    loads: list[Load] = []
+
+    def everything() -> Iterator[tuple[str, pl.DataFrame]]:
+        """All that is kept of the delivery, each frame made when the one before has been written; the ledger last."""
+        yield from frames
+        aside = 0
+        for name, pieces in _set_aside(made, fate["status"] == "rejected", spool.full):
+            for piece in pieces:
+                aside += piece.height
+                yield f"{QUARANTINE}{name}", piece
+        counts = pl.concat([made.counts, work.cleaned]) if made else work.cleaned
+        loads.append(
+            Load(
+                feed=contract.id,
+                delivery=landed.delivery,
+                received=sum(tables.values()) + aside + withdrawn,
+                accepted=sum(tables.values()),
+                quarantined=aside,
+                withdrawn=withdrawn,
+                gone=work.gone,
+                rules=tuple(RuleCount(*row) for row in counts.rows()),
+                tables=tables,
+                read_as="; ".join(f"{file}: {words}" for file, words in sorted(notes.items())) or None,
+                **fate,  # type: ignore[arg-type]
+            )
+        )
+        yield from entry(contract, landed, loads[0], now, store).items()
+        yield TERMS, pl.DataFrame({TERMS: [said]})
+
+    step.name = "keeping what came of it"
+    store.put(Zone.VAULT, f"feed/{contract.id}/{landed.delivery}", everything())
+    return loads[0]
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------
 
 
-def _split(
-    contract: Contract, tables: Mapping[str, pl.DataFrame], accepted_before: Mapping[str, pl.DataFrame] | None
-) -> tuple[dict[str, Split], pl.DataFrame, tuple[str, ...]]:
-    """Judge each table, parents before what is nested in them, and part its rows.
+class _Step:
+    """What is being done, for the words of a failure."""
 
-    Args:
-        accepted_before: what the snapshot before had accepted by the same rules; a row like one of these keeps every
-            rule that looks at one row alone.
+    name = "opening it"
+
+
+@contextmanager
+def _worded(contract: Contract, landed: Landed, step: _Step) -> Iterator[None]:
+    """Turn a failure that nobody foresaw, whose own words may quote a cell, into one that says where and what to do."""
+    try:
+        yield
+    except WORDED:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold a value and goes no further
+        why = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        raise IntakeError(
+            f"feed {contract.id}, delivery {landed.delivery}: {step.name} stopped on {type(error).__name__}{why}. "
+            "Nothing of it was kept, and what it replaces stands. Run `kinfold ingest` again; if it stops again, "
+            "try the file with `kinfold feed try` and tell those who maintain Kinfold this sentence."
+        ) from None
+
+
+def _chunks(
+    contract: Contract, landed: Landed, vault: Vault, ring: KeyRing, notes: dict[str, str]
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield from readers.read(contract, landed.names, lambda path: opened(landed, path, vault, ring)).items()
+
+
+def _refused(landed: Landed, made: Sifted) -> None:
+    """Refuse a delivery that breaks a rule of which one breach is enough, or of which no row is right.
+
+    Raises:
+        Rejected: so it is.
     """
-    splits: dict[str, Split] = {}
-    counts = [pl.DataFrame(schema=COUNTED)]
-    refused: list[str] = []
-    kept: dict[str, pl.DataFrame] = {}
-    for table in contract.tables:
-        rows = tables[table.name]
-        purging = rows.select(_withdraws(table).alias("purging"))["purging"]
-        withdrawing, rows = rows.filter(purging), rows.filter(~purging)
-        orphans = None
-        if table.parent:
-            orphans = ~rows.select(
-                pl.struct("_file", "_parent").is_in(kept[table.parent].to_struct("parent").implode()).alias("kept")
-            )["kept"]
-        place = pl.Series(BEFORE, [None], pl.UInt32).new_from_index(0, rows.height)
-        if accepted_before is not None:
-            place = places(rows, accepted_before[table.name], ["_fault", *(c.name for c in table.all_columns)])
-        verdict = judge(contract, table, rows, orphans, place.is_not_null())
-        failed = verdict.failed.group_by("index").agg(pl.col("rule").sort().alias("failed_rules"))
-        numbered = rows.with_row_index("index")
-        quarantined = numbered.join(failed, on="index", how="inner", maintain_order="left").drop("index")
-        accepted = (
-            numbered.with_columns(place).join(failed, on="index", how="anti", maintain_order="left").drop("index")
+    names = ", ".join(landed.names)
+    if made.refused:
+        raise readers.Rejected(
+            names, f"the rule should hold: {'; '.join(made.refused)}", "Correct the extract and resend"
         )
-        kept[table.name] = accepted.select("_file", pl.col("_row").alias("_parent"))
-        splits[table.name] = Split(accepted, quarantined, withdrawing)
-        counts.append(verdict.counts)
-        refused += verdict.refused
-    return splits, pl.concat(counts), tuple(refused)
-
-
-def _withdraws(table: Table) -> pl.Expr:
-    """Which rows withdraw a case or a row, and say whose."""
-    if table.messages and table.messages.purge:
-        purge = next(c for c in table.columns if c.name == (table.messages.purge if table.messages else None))
-        return parsed(purge).fill_null(False).cast(pl.Boolean) & pl.col(table.messages.key).is_not_null()
-    if table.withdrawn:
-        return matches(table.withdrawn) & pl.all_horizontal(pl.col(k).is_not_null() for k in table.key)
-    return pl.repeat(False, pl.len())
-
-
-def _aside(split: Split) -> pl.DataFrame:
-    """All rows of a table of a rejected delivery, as quarantined; those that broke no rule of their own name none."""
-    none = pl.lit([], pl.List(pl.String)).alias("failed_rules")
-    rest = [part.with_columns(none) for part in (split.accepted.drop(BEFORE), split.withdrawing)]
-    return pl.concat([split.quarantined, *rest]).sort("_file", "_row")
+    good = sum(pile.height for piles in (made.accepted, made.withdrawing) for pile in piles.values())
+    if not good and any(pile.height for pile in made.quarantined.values()):
+        raise readers.Rejected(names, "some row should keep the contract, and none does", _commonest(made.counts))
 
 
 def _commonest(counts: pl.DataFrame) -> str:
@@ -179,27 +213,126 @@ def _commonest(counts: pl.DataFrame) -> str:
     return f"Most rows break the rule: {worst['rule'].item()}" if worst.height else "Compare it with the contract"
 
 
-def _remapped(
-    contract: Contract,
-    delivery: str,
-    state: Mapping[str, pl.DataFrame],
-    previous: Mapping[str, pl.DataFrame],
-    before: str,
-    store: Store,
-    ring: KeyRing,
-) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """The state mapped, with what was made of the delivery before on the same terms."""
-    folder = f"feed/{contract.id}/{before}"
-    names = [name for name in store.names(Zone.VAULT, folder) if "record_id" in getattr(TABLES.get(name), "schema", ())]
-    made = {name: store.get(Zone.VAULT, folder, name).collect() for name in names}
-    counted = store.get(Zone.VAULT, folder, "load_rule").collect()
-    return remapped(contract, delivery, state, previous, made, counted, ring)
+def _set_aside(made: Sifted | None, rejected: bool, large: bool) -> Iterator[tuple[str, Iterable[pl.DataFrame]]]:
+    """Rows set aside, by table; of a rejected delivery all, those that broke no rule of their own naming none."""
+    none = pl.lit([], pl.List(pl.String)).alias("failed_rules")
+    for name, pile in made.quarantined.items() if made else ():
+        if rejected and made:
+            for rows in (*made.accepted[name], *made.withdrawing[name]):
+                pile.add(rows.select(pl.exclude(BEFORE)).with_columns(none))
+        if rejected and not large:
+            yield name, [pile.whole().sort("_file", "_row")]
+        else:
+            yield name, pile if pile.height else [pile.shape]
 
 
-def _first_told(records: pl.DataFrame, store: Store, feed: str, before: str) -> pl.DataFrame:
-    """Records that stand as they stood keep the delivery that told them first."""
-    old = store.get(Zone.VAULT, f"feed/{feed}/{before}", "source_record").select(
-        "record_id", "row_hash", pl.col("delivery").alias("first")
+class _Work:
+    """What is made of the rows of an accepted delivery, given what stood before it.
+
+    Attributes:
+        gone: rows before that no longer stand; `cleaned`: what mapping counted. Both once the frames are made.
+    """
+
+    def __init__(
+        self, contract: Contract, delivery: str, store: Store, ring: KeyRing, before: str | None, spool: Spool
+    ) -> None:
+        self.contract, self.delivery, self.store, self.ring = contract, delivery, store, ring
+        self.before, self.spool = before, spool
+        self.gone, self.cleaned = 0, pl.DataFrame(schema=COUNTED)
+
+    def look(self, table: str, columns: list[str]) -> pl.DataFrame | None:
+        """Columns of a table as it stood after the delivery before."""
+        return self._read(table, columns) if self.before else None
+
+    def standing(self) -> dict[str, Previous] | None:
+        """What stood before, to be read in pieces."""
+        if self.before is None:
+            return None
+        return {
+            table.name: Previous(self._read(table.name, ["_row"]).height, partial(self._pieces, table))
+            for table in self.contract.tables
+        }  # fmt: skip
+
+    def size(self) -> int:
+        """About how many bytes of memory what stood before takes."""
+        tables = self.contract.tables if self.before else ()
+        return sum(self._read(t.name, ["_row"]).height * len(t.all_columns) * CELL for t in tables)
+
+    def in_memory(
+        self, made: Sifted, previous: Mapping[str, pl.DataFrame] | None, day: date, as_before: bool
+    ) -> Frames:
+        """The frames of a delivery that fits in memory; what stood before on the same terms is not made again."""
+        contract, splits = self.contract, made.splits()
+        state, self.gone = after(contract, splits, previous, day)
+        purged = told_of(contract, splits, state, cases_of(self.store, contract.id, self.before), self.ring)
+        yield from purged.items()
+        del splits
+        made.release()
+        if self.before and previous and as_before:
+            frames, self.cleaned = self._remapped(state, previous)
+            yield from self._first_told(frames.items())
+        else:
+            pieces = mapped_apart(contract, self.delivery, state, self.ring)
+            for frames, counts in pieces:
+                self.cleaned = added([self.cleaned, counts]) if self.cleaned.height else counts
+                yield from self._first_told(frames.items())
+        for name, frame in state.items():
+            yield f"{ACCEPTED}{name}", frame.drop(BEFORE)
+
+    def in_parts(self, made: Sifted, day: date) -> Frames:
+        """The frames of a delivery that does not."""
+        rows = sum(pile.height * len(self.contract.table(name).all_columns) for name, pile in made.accepted.items())
+        parts = ceil((rows * CELL + self.size()) / self.spool.piece) or 1
+        result = settled(self.contract, self.delivery, day, made, self.standing(), parts, self.spool, self.ring)
+        self.gone = result.gone
+        if result.splits:
+            before = cases_of(self.store, self.contract.id, self.before)
+            yield from told_of(self.contract, result.splits, result.state, before, self.ring).items()
+        yield from self._first_told(result.frames)
+        self.cleaned = result.cleaned
+
+    def _read(self, table: str, columns: list[str]) -> pl.DataFrame:
+        """Columns of a table's rows before; null where they came since."""
+        folder, name = f"feed/{self.contract.id}/{self.before}", f"{ACCEPTED}{table}"
+        if name not in self.store.names(Zone.VAULT, folder):
+            return pl.DataFrame(schema={c: readers.PLACE.get(c, pl.String) for c in columns})
+        return pl.concat([_having(part, columns).collect() for part in self.store.parts(Zone.VAULT, folder, name)])
+
+    def _pieces(self, table: Table) -> Iterator[pl.DataFrame]:
+        folder, name = f"feed/{self.contract.id}/{self.before}", f"{ACCEPTED}{table.name}"
+        columns = [*readers.PLACE, *(c.name for c in table.all_columns)]
+        place = pl.lit(None, pl.UInt32).alias(BEFORE)
+        for part in self.store.parts(Zone.VAULT, folder, name) if name in self.store.names(Zone.VAULT, folder) else ():
+            yield _having(part, columns).with_columns(place).collect()
+
+    def _remapped(
+        self, state: Mapping[str, pl.DataFrame], previous: Mapping[str, pl.DataFrame]
+    ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+        """The state mapped, with what was made of the delivery before on the same terms."""
+        folder = f"feed/{self.contract.id}/{self.before}"
+        names = self.store.names(Zone.VAULT, folder)
+        people = [name for name in names if "record_id" in getattr(TABLES.get(name), "schema", ())]
+        made = {name: self.store.get(Zone.VAULT, folder, name).collect() for name in people}
+        counted = self.store.get(Zone.VAULT, folder, "load_rule").collect()
+        return remapped(self.contract, self.delivery, state, previous, made, counted, self.ring)
+
+    def _first_told(self, frames: Frames) -> Frames:
+        """Records that stand as they stood keep the delivery that told them first."""
+        folder = f"feed/{self.contract.id}/{self.before}"
+        known = self.before is not None and "source_record" in self.store.names(Zone.VAULT, folder)
+        for name, frame in frames:
+            if name == "source_record" and known:
+                key = ["record_id", "row_hash"]
+                old = self.store.get(Zone.VAULT, folder, name).select(*key, pl.col("delivery").alias("first"))
+                mine = old.join(frame.lazy().select(key), on=key, how="semi").collect()
+                told = frame.join(mine, on=key, how="left", maintain_order="left")
+                frame = told.with_columns(pl.coalesce("first", "delivery").alias("delivery")).drop("first")
+            yield name, frame
+
+
+def _having(rows: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+    """These columns of rows kept; null where they came since."""
+    there = set(rows.collect_schema().names())
+    return rows.select(
+        pl.col(c) if c in there else pl.lit(None, readers.PLACE.get(c, pl.String)).alias(c) for c in columns
     )
-    told = records.join(old.collect(), on=["record_id", "row_hash"], how="left", maintain_order="left")
-    return told.with_columns(pl.coalesce("first", "delivery").alias("delivery")).drop("first")

@@ -25,7 +25,7 @@ def terms(contract: Contract, ring: KeyRing) -> str:
 
     Only what was made on the same terms may be taken over.
     """
-    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.rglob("*.py"))]
     text = "\n".join([contract.model_dump_json(exclude={"xsd"}), pl.__version__, *code])
     return str(hashed(pl.Series([text]), ring.key("terms")).item())
 

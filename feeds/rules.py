@@ -143,6 +143,8 @@ def judged_alone(
     Raises:
         RuleError: a rule cannot be run.
     """
+    if rows.is_empty():
+        return {i: pl.Series("index", [], pl.UInt32) for i in rules}
     shown = _shown(table, rules, rows, orphans, beside)
     groups: dict[tuple[str, ...], list[int]] = {}
     asked: dict[int, _Asked] = {}
@@ -210,7 +212,7 @@ def concluded(contract: Contract, table: Table, broken: Mapping[int, pl.Series],
     asked: dict[int, _Asked] = {}
     frames: dict[tuple[str, ...], tuple[pl.DataFrame, list[int]]] = {}
     where: dict[int, pl.Series] = {}
-    for i, rule in enumerate(rules):
+    for i, rule in enumerate(rules if seen.height else []):
         if rule.kind == "once":
             digest = [f"{i} once", f"{i} once more"]
             where[i] = seen[digest[0]].is_duplicated().arg_true()

@@ -1,0 +1,164 @@
+"""Rows set down while a delivery is worked on: in memory as long as they fit, else encrypted in the store's tmp folder.
+
+What belongs here: keeping frames, and leaving none behind. What is done with the rows belongs in `sifting`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+
+from warehouse.store import Cipher
+
+BUDGET = 512 << 20  # bytes of rows, as polars holds them, that one delivery may have in memory
+PIECE = 192 << 20  # bytes of rows that are worked on at once, of a delivery that has more
+LOCK = ".lock"
+
+
+class Spool:
+    """Piles of frames. Where all of them together pass `budget` they are set down on the disk, piece by piece.
+
+    Used as a context: its folder goes when the block ends, however it ends. What a killed run left behind goes when the
+    next one begins: a folder whose lock nobody holds is nobody's.
+    """
+
+    def __init__(self, home: Path, cipher: Cipher, budget: int = BUDGET, piece: int = PIECE) -> None:
+        self.budget, self.piece, self.full = budget, piece, False
+        self._tmp, self._cipher = home / "tmp", cipher
+        self._piles: list[Pile] = []
+        self._folder: Path | None = None
+        self._held, self._files, self._open = 0, 0, True
+
+    def __enter__(self) -> Spool:
+        self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self._tmp.glob(f"spool-*{LOCK}"):
+            _sweep(left)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._piles.clear()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.with_suffix(LOCK).unlink(missing_ok=True)
+            os.close(self._lock)
+
+    def pile(self, piece: int | None = None) -> Pile:
+        """A new, empty pile; its pieces on the disk are of about `piece` bytes."""
+        self._piles.append(Pile(self, piece or self.piece))
+        return self._piles[-1]
+
+    def piles(self, names: Iterable[str], piece: int | None = None) -> dict[str, Pile]:
+        """A new pile for each name."""
+        return {name: self.pile(piece) for name in names}
+
+    def gathered(self) -> None:
+        """Nothing more comes from outside: what fits in memory now stays there."""
+        self._open = False
+
+    def grown(self, size: int) -> None:
+        """Take note that piles hold so many bytes more in memory; set them down where that is too many."""
+        self._held += size
+        if self._open and not self.full and self._held > self.budget:
+            self.full = True
+            for pile in self._piles:
+                pile.settle(0)
+
+    def write(self, frame: pl.DataFrame) -> str:
+        """Set a frame down encrypted; gives the name that it is kept under."""
+        if self._folder is None:
+            self._folder, self._lock = _claimed(self._tmp)
+        self._files += 1
+        name = f"{self._files}.parquet"
+        self._cipher.write(frame, self._folder / name, f"tmp/{self._folder.name}/{name}")
+        return name
+
+    def read(self, name: str) -> pl.DataFrame:
+        """A frame that was set down."""
+        assert self._folder is not None
+        return self._cipher.scan(self._folder / name, f"tmp/{self._folder.name}/{name}").collect()
+
+    def drop(self, name: str) -> None:
+        """Remove a frame that was set down."""
+        assert self._folder is not None
+        for path in self._folder.glob(f"{name}*"):
+            path.unlink()
+
+
+class Pile:
+    """Frames of one shape, in the order in which they were added; the first, which may be empty, says the shape."""
+
+    def __init__(self, spool: Spool, piece: int) -> None:
+        self.height, self.shape = 0, pl.DataFrame()
+        self._spool, self._piece = spool, piece
+        self._set_down: list[str] = []
+        self._frames: list[pl.DataFrame] = []
+        self._size = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Put a frame at the end."""
+        if self.shape.width == 0:
+            self.shape = frame.clear()
+        if frame.is_empty():
+            return
+        self.height += frame.height
+        self._frames.append(frame)
+        size = int(frame.estimated_size())
+        self._size += size
+        self._spool.grown(size)
+        if self._spool.full:
+            self.settle(self._piece)
+
+    def settle(self, most: int) -> None:
+        """Set down what is in memory, if that is more than `most` bytes."""
+        if self._frames and self._size > most:
+            self._set_down.append(self._spool.write(pl.concat(self._frames)))
+            self._spool.grown(-self._size)
+            self._frames, self._size = [], 0
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """The frames as pieces: one, unless they were set down; none where there are no rows."""
+        for name in self._set_down:
+            yield self._spool.read(name)
+        if self._frames:
+            yield pl.concat(self._frames)
+
+    def whole(self) -> pl.DataFrame:
+        """All of it as one frame."""
+        return pl.concat([self.shape, *self])
+
+    def clear(self) -> None:
+        """Take everything away, from the disk too."""
+        for name in self._set_down:
+            self._spool.drop(name)
+        self._spool.grown(-self._size)
+        self._set_down, self._frames, self._size, self.height = [], [], 0, 0
+
+
+def _claimed(tmp: Path) -> tuple[Path, int]:
+    """A new folder, and the lock beside it that this process holds for as long as it lives."""
+    while True:
+        folder = tmp / f"spool-{secrets.token_hex(6)}"
+        lock = os.open(folder.with_suffix(LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:  # else it was swept before it was locked
+            folder.mkdir(mode=0o700)
+            return folder, lock
+        os.close(lock)
+
+
+def _sweep(lock: Path) -> None:
+    """Remove a spool's folder, unless the process that made it is still at work on it."""
+    try:
+        with lock.open("r+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+    except (FileNotFoundError, BlockingIOError):
+        return

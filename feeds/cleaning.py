@@ -62,9 +62,9 @@ def nhs_number(text: pl.Expr) -> pl.Expr:
     at many times the cost, so a test holds this to it.
     """
     digits = text.str.replace_all(r"[^0-9A-Za-z]", "")
-    total = pl.sum_horizontal(_digit(digits, i) * (10 - i) for i in range(10))
-    formed = digits.str.contains(r"^[0-9]{10}$") & (total % 11 == 0)
-    return pl.when(formed & ~no_nhs_number(text)).then(digits)
+    number = pl.when(digits.str.contains(r"^[0-9]{10}$")).then(digits).cast(pl.Int64)
+    total = pl.sum_horizontal(number // 10**i % 10 * (i + 1) for i in range(10))
+    return pl.when((total % 11 == 0) & (number % 1_111_111_111 != 0)).then(digits)
 
 
 def no_nhs_number(text: pl.Expr) -> pl.Expr:
@@ -81,11 +81,13 @@ def upn(text: pl.Expr) -> pl.Expr:
     """
     upper = text.str.replace_all(r"\s", "").str.to_uppercase()
     places = {letter: str(i) for i, letter in enumerate(UPN_LETTERS)}
-    last = upper.str.slice(12, 1).replace(places).cast(pl.Int64, strict=False)
-    total = pl.sum_horizontal(_digit(upper, i) * (i + 1) for i in range(1, 12)) + last * 13
-    letter = (total % 23).cast(pl.String).replace({v: k for k, v in places.items()})
     formed = upper.str.contains(rf"^[{UPN_LETTERS}][0-9]{{11}}[0-9{UPN_LETTERS}]$")
-    return pl.when(formed & (letter == upper.str.slice(0, 1))).then(upper)
+    number = pl.when(formed).then(upper.str.slice(1, 11)).cast(pl.Int64)
+    first, last = (
+        pl.when(formed).then(end).replace(places).cast(pl.Int64) for end in (upper.str.head(1), upper.str.tail(1))
+    )
+    total = pl.sum_horizontal(number // 10**i % 10 * (12 - i) for i in range(11)) + last * 13
+    return pl.when(total % 23 == first).then(upper)
 
 
 def ni_number(text: pl.Expr) -> pl.Expr:
@@ -148,7 +150,9 @@ def no_phone(text: pl.Expr) -> pl.Expr:
 
 
 def _dialled(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all(r"[^0-9+]", "").str.replace(r"^(?:\+44|0044)0?", "0").str.replace_all(r"\+", "")
+    plain = text.str.contains(r"^0[1-9][0-9]+$")
+    other = pl.when(~plain).then(text).str.replace_all(r"[^0-9+]", "").str.replace(r"^(?:\+44|0044)0?", "0")
+    return pl.when(plain).then(text).otherwise(other.str.replace_all("+", "", literal=True))
 
 
 def email(text: pl.Expr) -> pl.Expr:
@@ -401,15 +405,12 @@ def cleaned(text: pl.Expr, transforms: Iterable[str]) -> pl.Expr:
 
 def each(text: pl.Series, clean: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     """A column of text cleaned, each distinct value once where values repeat; the same as `clean` of the column."""
-    rows = text.to_frame("text")
-    if text.len() < FEW or pl.select(pl.lit(text).approx_n_unique()).item() > text.len() / 2:
-        return rows.select(clean(pl.col("text"))).to_series()
+    rows = text.to_frame("text").lazy()  # lazily, for then what an expression says twice is worked out once
+    if text.len() < FEW or rows.select(pl.col("text").approx_n_unique()).collect().item() > text.len() / 2:
+        return rows.select(clean(pl.col("text")).alias(text.name)).collect().to_series()
     once = rows.unique().with_columns(clean(pl.col("text")).alias("clean"))
-    return rows.join(once, on="text", how="left", nulls_equal=True, maintain_order="left")["clean"]
-
-
-def _digit(text: pl.Expr, place: int) -> pl.Expr:
-    return text.str.slice(place, 1).cast(pl.Int64, strict=False)
+    made = rows.join(once, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return made.select(pl.col("clean").alias(text.name)).collect().to_series()
 
 
 def _repeated(least: int, most: int | None = None) -> str:

@@ -60,9 +60,12 @@ def mapped(
     if any(t.person for t in contract.tables) and contract.keys_of == contract.id:
         frames["source_record"] = _source_records(contract, delivery, found, ids)
     told: dict[type, list[pl.DataFrame]] = {}
-    for table in (t for t in contract.tables if t.yields):
-        for key in _owners(table):
-            rows = accepted[table.name].with_columns(source_key(key).alias("_key"))
+    counts = [found.counts]
+    for table in contract.tables:
+        timed = _timed(table, accepted[table.name])
+        counts.append(_set_aside(table, timed))
+        for key in _owners(table) if table.yields else ():
+            rows = timed.with_columns(source_key(key).alias("_key"))
             if found.nobody.height:
                 rows = rows.join(found.nobody, left_on="_key", right_on="key", how="anti", maintain_order="left")
             for entry in table.yields:
@@ -84,12 +87,13 @@ def mapped(
     for table in contract.tables:
         for name, frame in _reference(table, accepted[table.name]).items():
             frames[name] = frame
-    return frames, pl.concat([found.counts, _set_aside(contract, accepted)])
+    return frames, pl.concat(counts)
 
 
 def cleaning_counts(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """What `mapped` counts, alone: a sum over rows."""
-    return pl.concat([people(contract, accepted).counts, _set_aside(contract, accepted)])
+    told = [_set_aside(table, _timed(table, accepted[table.name])) for table in contract.tables]
+    return pl.concat([people(contract, accepted).counts, *told])
 
 
 def key_columns(table: Table) -> list[tuple[str, ...]]:
@@ -105,42 +109,44 @@ def _shaped(frame: pl.DataFrame, table: Canonical) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(key, nulls_last=True)
 
 
-def _set_aside(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _timed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, with the dates and times that entries tell read once, each as the column that `_time` names."""
+    read = [dated(column).alias(_time(column.name)) for column in table.all_columns if column.name in _times(table)]
+    return rows.lazy().with_columns(read).collect() if read else rows
+
+
+def _time(name: str) -> str:
+    return f"_when {name}"
+
+
+def _times(table: Table) -> set[str | None]:
+    """The columns that say when something happened."""
+    named = [entry.voice if isinstance(entry, Voice) else entry for entry in table.yields]
+    return {getattr(entry, at, None) for entry in named for at in ("start", "end", "recorded")} - {None}
+
+
+def _set_aside(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """How many texts a column's transforms leave nothing of, and how many dates that rows tell stand for none.
 
     The dates of people are counted where they are read.
     """
-    made = [pl.DataFrame(schema=COUNTED)]
-    for table in contract.tables:
-        asked: dict[str, pl.Expr] = {}
-        for column in (c for c in table.all_columns if c.clean):
-            text = pl.col(column.name)
-            lost = text.is_not_null() & cleaned(text, column.clean).is_null()
-            asked[f"{column.name} holds a value that its transforms ({', '.join(column.clean)}) understand"] = lost
-        for column in _told_dates(table):
-            asked[f"{column.name} is no placeholder such as 1900-01-01"] = dated(column).is_in(NO_TIMES)
-        if asked:
-            sums = accepted[table.name].select(e.sum().alias(sentence) for sentence, e in asked.items()).row(0)
-            rows = [(table.name, sentence, "warn", int(n)) for sentence, n in zip(asked, sums, strict=True)]
-            made.append(pl.DataFrame(rows, schema=COUNTED, orient="row"))
-    return pl.concat(made)
-
-
-def _told_dates(table: Table) -> list[Column]:
-    """The columns that say when something happened, but for those that also date a person."""
-    told = {
-        name
-        for entry in table.yields
-        for name in (
-            (entry.voice.start,) if isinstance(entry, Voice)
-            else (entry.start, entry.end, getattr(entry, "recorded", None))
-        )
-    }  # fmt: skip
+    asked: dict[str, pl.Expr] = {}
+    for column in (c for c in table.all_columns if c.clean):
+        text = pl.col(column.name)
+        lost = text.is_not_null() & cleaned(text, column.clean).is_null()
+        asked[f"{column.name} holds a value that its transforms ({', '.join(column.clean)}) understand"] = lost
     of_people: set[str | None] = set()
     for person in table.person:
         of_people |= {a.column for a in (person.birth_date, person.death_date, person.seen_on) if a}
         of_people |= {person.address.from_, person.address.to} if person.address else set()
-    return [column for column in table.all_columns if column.name in told - of_people]
+    for column in (c for c in table.all_columns if c.name in _times(table) - of_people):
+        placeholder = pl.col(_time(column.name)).is_in(NO_TIMES)
+        asked[f"{column.name} is no placeholder such as 1900-01-01"] = placeholder
+    if not asked:
+        return pl.DataFrame(schema=COUNTED)
+    sums = rows.lazy().select(e.sum().alias(sentence) for sentence, e in asked.items()).collect().row(0)
+    counted = [(table.name, sentence, "warn", int(n)) for sentence, n in zip(asked, sums, strict=True)]
+    return pl.DataFrame(counted, schema=COUNTED, orient="row")
 
 
 def _owner(table: Table) -> tuple[str, ...]:
@@ -216,11 +222,11 @@ def _column(table: Table, name: str) -> Column:
     return next(c for c in table.all_columns if c.name == name)
 
 
-def _when(table: Table, name: str | None) -> pl.Expr:
+def _when(name: str | None) -> pl.Expr:
     """A column of dates or times; null without one, and where it stands for none."""
     if name is None:
         return pl.lit(None, pl.Datetime("us"))
-    value = dated(_column(table, name))
+    value = pl.col(_time(name))
     return pl.when(~value.is_in(NO_TIMES)).then(value)
 
 
@@ -235,44 +241,60 @@ def _number(table: Table, name: str | None, kind: pl.DataType | type[pl.DataType
 
 def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) -> pl.DataFrame:
     """What one entry of `yields` makes of a table's rows, keys still the source's own."""
-    some = rows.filter(matches(entry.when) & pl.col("_key").is_not_null())
+    some = rows.lazy().filter(matches(entry.when) & pl.col("_key").is_not_null())
     if isinstance(entry, Event):
-        return some.select(
-            "_key",
-            domain=pl.lit(entry.domain or contract.domain),
-            type=pl.lit(entry.event),
-            ref=source_key(entry.key) if entry.key else pl.lit(None, pl.String),
-            start=_when(table, entry.start),
-            end=_when(table, entry.end),
-            code=_from(table, entry.code),
-            value=_number(table, entry.value),
-            recorded_at=_when(table, entry.recorded),
-        ).filter(pl.col("start").is_not_null())
+        return (
+            some.select(
+                "_key",
+                domain=pl.lit(entry.domain or contract.domain),
+                type=pl.lit(entry.event),
+                ref=source_key(entry.key) if entry.key else pl.lit(None, pl.String),
+                start=_when(entry.start),
+                end=_when(entry.end),
+                code=_from(table, entry.code),
+                value=_number(table, entry.value),
+                recorded_at=_when(entry.recorded),
+            )
+            .filter(pl.col("start").is_not_null())
+            .collect()
+        )
     if isinstance(entry, Involvement):
-        return some.select(
-            "_key",
-            service=pl.lit(entry.involvement),
-            team=_from(table, entry.team),
-            worker_role=_from(table, entry.role),
-            start=_when(table, entry.start),
-            end=_when(table, entry.end),
-        ).filter(pl.col("start").is_not_null())
+        return (
+            some.select(
+                "_key",
+                service=pl.lit(entry.involvement),
+                team=_from(table, entry.team),
+                worker_role=_from(table, entry.role),
+                start=_when(entry.start),
+                end=_when(entry.end),
+            )
+            .filter(pl.col("start").is_not_null())
+            .collect()
+        )
     if isinstance(entry, Relationship):
-        return some.select(
-            "_key",
-            other=source_key(entry.other),
-            kind=_from(table, entry.relationship),
-            start=_when(table, entry.start),
-            end=_when(table, entry.end),
-        ).filter(pl.all_horizontal(pl.col("other", "kind").is_not_null()) & (pl.col("other") != pl.col("_key")))
+        return (
+            some.select(
+                "_key",
+                other=source_key(entry.other),
+                kind=_from(table, entry.relationship),
+                start=_when(entry.start),
+                end=_when(entry.end),
+            )
+            .filter(pl.all_horizontal(pl.col("other", "kind").is_not_null()) & (pl.col("other") != pl.col("_key")))
+            .collect()
+        )
     said = entry.voice
-    return some.select(
-        "_key",
-        said_by=_from(table, said.said_by),
-        start=_when(table, said.start),
-        topic=_from(table, said.topic),
-        words=_coded(table, said.words),
-    ).filter(pl.all_horizontal(pl.col("start", "words").is_not_null()))
+    return (
+        some.select(
+            "_key",
+            said_by=_from(table, said.said_by),
+            start=_when(said.start),
+            topic=_from(table, said.topic),
+            words=_coded(table, said.words),
+        )
+        .filter(pl.all_horizontal(pl.col("start", "words").is_not_null()))
+        .collect()
+    )
 
 
 def _events(rows: pl.DataFrame, ids: _Ids) -> pl.DataFrame:

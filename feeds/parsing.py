@@ -18,6 +18,8 @@ NO = ("false", "f", "no", "n", "0")
 FOREVER = 9999  # the year that systems write for "no end"
 YEARS = (1800, 2200)
 TIMESTAMP = pl.Datetime("us")
+CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9]"
+SECONDS = r"(?:[0-5]?[0-9]|60)(?:\.[0-9]+)?"
 
 
 def parsed(column: Column) -> pl.Expr:
@@ -67,10 +69,17 @@ def _time(text: pl.Expr, column: Column) -> pl.Expr:
             text = text.str.replace(r"(?:Z|[+-]\d\d:?\d\d)$", "")
         value = _read(text, form, "H" in column.format)
     elif column.type == "date":
-        value = pl.coalesce(_read(text, "%Y-%m-%d", False), _read(text.str.replace("T", " "), "%F %T%.f", True))
+        # most texts are just a day; the others alone are searched for one
+        day = text.str.len_bytes() == 10
+        other = pl.when(~day).then(text).str.extract(rf"^ *([^T ]+)(?:[T ] *{CLOCK}:{SECONDS})?$")
+        value = _read(pl.when(day).then(text).otherwise(other), "%Y-%m-%d", False)
     else:
-        plain = text.str.replace("T", " ").str.strip_suffix("Z")
-        value = pl.coalesce(_read(plain, "%F %T%.f", True), _read(plain, "%F %R", True), _read(plain, "%F", False))
+        # brought to one way of writing first, for a text that does not parse costs more than one that does
+        plain = text.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+        full = plain.str.len_bytes() == 19
+        other = pl.when(~full).then(plain).str.replace(r"^ *([^ ]+)$", "$1 00:00")
+        other = other.str.replace(rf"^ *([^ ]+ +{CLOCK})$", "$1:00")
+        value = _read(pl.when(full).then(plain).otherwise(other), "%F %T%.f", True)
     if column.type == "date":
         value = value.dt.truncate("1d")
     year = value.dt.year()

@@ -102,7 +102,7 @@ class _Reader:
     def step(self, value: pl.Expr | pl.Series) -> pl.Expr:
         """Work a value out now and give the column that holds it."""
         name = f"_step{len(self.rows.columns)}"
-        self.rows = self.rows.with_columns(value.alias(name))
+        self.rows = self.rows.lazy().with_columns(value.alias(name)).collect()
         return pl.col(name)
 
     def each(self, text: pl.Expr, clean: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
@@ -203,12 +203,16 @@ def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFram
         it.made["household_key"] = source_key(person.household)
     if person.address:
         _address(it, person.address)
-    out = it.rows.select(
-        source_key(person.key).alias("key"),
-        pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"),
-        nobody.alias("_nobody"),
-        *(e.alias(name) for name, e in it.made.items()),
-        *(e.alias(f"?{sentence}") for sentence, e in it.asked.items()),
+    out = (
+        it.rows.lazy()
+        .select(
+            source_key(person.key).alias("key"),
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"),
+            nobody.alias("_nobody"),
+            *(e.alias(name) for name, e in it.made.items()),
+            *(e.alias(f"?{sentence}") for sentence, e in it.asked.items()),
+        )
+        .collect()
     )
     sums = out.select(pl.sum(f"?{s}") for s in it.asked).row(0) if it.asked and rows.height else [0] * len(it.asked)
     counts = [(table.name, sentence, "warn", int(n)) for sentence, n in zip(it.asked, sums, strict=True)]

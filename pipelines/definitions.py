@@ -12,6 +12,7 @@ import dagster as dg
 from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
 from assets.context import NIGHT, Council
 from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
+from pipelines.guard import guard_all
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
@@ -65,6 +66,7 @@ def build(council: Council) -> dg.Definitions:
             ],
         )
 
+    guard_all([*ingestion, *night], [feeds.decide_delivery, run_retention])
     return dg.Definitions(
         assets=[*ingestion, *night],
         jobs=[*jobs, nightly, feeds.decide_delivery, run_retention],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from library_shelf import SHELF, taken
 
 from feeds.contracts import Contract, Event
+from feeds.dialect import load_contract
 from models.vocabulary import WORDS
 
 BASES = (
@@ -57,6 +59,25 @@ def test_a_variant_is_a_difference_and_not_a_copy() -> None:
         text = (SHELF / f"{name}.odcs.yaml").read_text(encoding="utf-8")
         assert "property: extends" in text
         assert len(text.splitlines()) < 45
+
+
+def test_the_example_of_the_library_s_page_is_a_contract(tmp_path: Path) -> None:
+    page = (SHELF.parent / "README.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "ssda903.odcs.yaml"
+    path.write_text(example.replace("../../library/feeds", os.path.relpath(SHELF, tmp_path)), encoding="utf-8")
+    contract = load_contract(path, strict=True)
+    assert [t.name for t in contract.tables] == ["header", "episodes", "reviews", "missing"]
+    assert contract.owner == "Performance and insight" and contract.lag == 7
+    assert all(glob.startswith("ours/903_") for glob in contract.globs)
+
+
+def test_the_page_names_every_contract_on_the_shelf() -> None:
+    page = (SHELF.parent / "README.md").read_text(encoding="utf-8")
+    short = {"cin-census-2024": "`-2024`", "cin-census-2022": "`-2022`", "school-census-autumn": "`-autumn`",
+             "school-census-dated": "`-dated`"}  # fmt: skip
+    names = [path.name.removesuffix(".odcs.yaml") for path in SHELF.glob("*.odcs.yaml")]
+    assert [name for name in names if short.get(name, f"`{name}`") not in page] == []
 
 
 def test_the_census_of_a_year_has_the_elements_of_that_year(shelf: dict[str, Contract]) -> None:

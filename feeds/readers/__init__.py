@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import polars as pl
+
+from feeds.contracts import NESTED, WORKBOOKS, Contract, Table
+from feeds.readers import archives, fixed, nested, parquet, text, workbook
 from feeds.readers.frames import (
     BAD_LINE,
     BAD_QUOTES,
@@ -32,9 +35,6 @@ from feeds.readers.frames import (
     empty,
 )
 from feeds.readers.schema import valid
-
-from feeds.contracts import NESTED, WORKBOOKS, Contract, Table
-from feeds.readers import archives, fixed, nested, parquet, text, workbook
 
 __all__ = [
     "BAD_LINE", "CHUNK", "LONG_ROW", "PLACE", "Content", "Notes", "Rejected", "empty", "faults", "read", "stream",

@@ -15,11 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO
 
-from feeds.readers.frames import Rejected
-
 from feeds.contracts import Contract, Table
 from feeds.deliveries import ENCRYPTED, plain_name
 from feeds.deliveries import fits as named
+from feeds.readers.frames import Rejected
 
 GZIP = b"\x1f\x8b"
 PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import polars as pl
-from feeds.readers.archives import Source
-from feeds.readers.frames import CHUNK, WIDTH, Rejected
-from feeds.readers.text import LONGEST, READ, Text
 
 from feeds.contracts import Contract, Table
 from feeds.readers import frames
+from feeds.readers.archives import Source
+from feeds.readers.frames import CHUNK, WIDTH, Rejected
+from feeds.readers.text import LONGEST, READ, Text
 
 NEVER = bytes((*range(1, 9), *range(14, 32)))  # control characters that part nothing in a text file
 ALONE = " \t\r\x0b\x0c\x1a\xa0"  # what a blank line may hold

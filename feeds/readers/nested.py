@@ -13,12 +13,12 @@ from json.decoder import JSONDecoder
 from typing import Any
 
 import polars as pl
-from feeds.readers.archives import Source
-from feeds.readers.frames import BAD_LINE, CHUNK, NO_JSON, PLACE, TWICE, Rejected
-from feeds.readers.text import READ, Text, lines_of
 
 from feeds.contracts import Contract
 from feeds.readers import frames
+from feeds.readers.archives import Source
+from feeds.readers.frames import BAD_LINE, CHUNK, NO_JSON, PLACE, TWICE, Rejected
+from feeds.readers.text import READ, Text, lines_of
 
 DEPTH = 60  # of lists within lists
 LONGEST = 128 << 20  # bytes of one record, or of what stands before the first

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
-from feeds.readers.archives import IN_MEMORY, Source, whole
-from feeds.readers.frames import CHUNK, CUT_ID, Rejected
 
 from feeds.contracts import Column, Contract, Table, strptime
 from feeds.readers import frames
+from feeds.readers.archives import IN_MEMORY, Source, whole
+from feeds.readers.frames import CHUNK, CUT_ID, Rejected
 
 WHOLE = 2.0**53  # a larger float has lost digits
 FOLD = 1_000  # rows to a byte of the file, at most, where there are many

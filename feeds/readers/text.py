@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 import polars as pl
-from feeds.readers.archives import Source
-from feeds.readers.frames import BAD_QUOTES, CHUNK, HEADER_WITHIN, LONG_ROW, SHORT_ROW, Rejected
 
 from feeds.contracts import Contract, Table
 from feeds.readers import frames
+from feeds.readers.archives import Source
+from feeds.readers.frames import BAD_QUOTES, CHUNK, HEADER_WITHIN, LONG_ROW, SHORT_ROW, Rejected
 
 MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 HEAD = 1 << 20  # bytes from the top in which the layout is looked for

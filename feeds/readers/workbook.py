@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
-from feeds.readers.archives import SMALL, SPREAD, Source, whole
-from feeds.readers.frames import CELL_ERROR, CUT_ID, HEADER_WITHIN, Rejected
 
 from feeds.contracts import Column, Contract, Table, strptime
 from feeds.readers import frames
+from feeds.readers.archives import SMALL, SPREAD, Source, whole
+from feeds.readers.frames import CELL_ERROR, CUT_ID, HEADER_WITHIN, Rejected
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ZIP = b"PK\x03\x04"

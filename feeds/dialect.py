@@ -427,11 +427,12 @@ class _Reading(Walk):
 
     def carried(self, draft: dict[str, Any], parent: Table | None) -> tuple[Column, ...]:
         """Columns of the tables above that a nested table's rows take along besides the keys."""
-        names, where = draft["custom"].pop("inherits", ((), ()))
+        value, where = draft["custom"].pop("inherits", ((), ()))
+        names = self.model(Names, value, where) or ()
         above = {c.name: c for c in parent.all_columns} if parent else {}
         own = {c.name for c in (*draft["inherited"], *draft["columns"])}
         taken = []
-        for name in names if isinstance(names, list | tuple) else [names]:
+        for name in names:
             if name in above and name not in own:
                 taken.append(above[name])
             elif name not in own:

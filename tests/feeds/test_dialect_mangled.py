@@ -72,6 +72,23 @@ team: {name: t}
 """
 SERVER = "{property: delimiter, value: detect}, {property: encoding, value: utf-16}, {property: shortRows, value: fill}"
 GOOD = HEAD.format(id="one", format="csv", server=SERVER, custom=CUSTOM, schema=PEOPLE + OWN)
+NESTED = """\
+  - name: case
+    physicalName: .
+    properties:
+      - {name: id, physicalName: case/id, logicalType: string, primaryKey: true}
+      - {name: seen, logicalType: date, required: true}
+      - {name: gone, logicalType: boolean}
+    customProperties: [{property: messages, value: {key: id, purge: gone}}, {property: person, value: {key: id}}]
+  - name: need
+    physicalName: needs/of
+    properties: [{name: need, physicalName: ., logicalType: string}]
+    customProperties:
+      - {property: inherits, value: [seen]}
+      - {property: yields, value: [{event: need, start: seen, code: need}]}
+"""
+MESSAGES = "  - {property: delivery, value: messages}\n"
+BOTH = [GOOD, HEAD.format(id="one", format="jsonl", server="", custom=MESSAGES, schema=NESTED)]
 ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.just(10**400), st.text(max_size=6),
     st.sampled_from(["ref", "seen", "dob", "detect", "snapshot", "delta", "xml", "fixed", "(", "*", "..", "/", "\0"]),
@@ -98,8 +115,9 @@ def load(folder: Path, data: Any) -> Contract | None:
         return None
 
 
-def test_the_contract_that_is_mangled_here_is_a_good_one(tmp_path: Path) -> None:
-    assert load(tmp_path, GOOD) is not None
+@pytest.mark.parametrize("good", BOTH)
+def test_a_contract_that_is_mangled_here_is_a_good_one(tmp_path: Path, good: str) -> None:
+    assert load(tmp_path, good) is not None
     assert load_contract(tmp_path / "one.odcs.yaml", strict=True)
 
 
@@ -107,7 +125,7 @@ def test_the_contract_that_is_mangled_here_is_a_good_one(tmp_path: Path) -> None
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_mangled_contract_loads_or_is_refused(tmp_path: Path, data: st.DataObject) -> None:
-    made = copy.deepcopy(yaml.safe_load(GOOD))
+    made = copy.deepcopy(yaml.safe_load(data.draw(st.sampled_from(BOTH))))
     for _ in range(data.draw(st.integers(1, 3))):
         spots = places(made)
         if not spots:

@@ -242,7 +242,7 @@ def _times(factor: float, digits: int = 6) -> Callable[[pl.Expr], pl.Expr]:
 
     def scaled(text: pl.Expr) -> pl.Expr:
         value = (text.cast(pl.Float64, strict=False) * factor).round(digits)
-        return pl.when(value.is_finite()).then(value.cast(pl.String))
+        return pl.when(value.is_finite()).then(value.cast(pl.String).str.strip_suffix(".0"))
 
     return scaled
 
@@ -392,7 +392,7 @@ TRANSFORMS: dict[str, Transform] = {
     ),
     "hours_to_days": Transform(_times(1 / 24), "hours as days of 24 hours", (("36", "1.5"),)),
     "sessions_to_days": Transform(_times(0.5), "school sessions, two a day, as days", (("7", "3.5"),)),
-    "weeks_to_days": Transform(_times(7), "weeks as days", (("2", "14.0"),)),
+    "weeks_to_days": Transform(_times(7), "weeks as days", (("2", "14"),)),
 }
 
 

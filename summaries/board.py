@@ -16,7 +16,7 @@ from feeds.contracts import Contract, Event, Involvement, Person, Voice
 from governance.organisation import COUNCIL, Organisation
 from summaries.quality import names, states, until
 from summaries.render import page
-from summaries.reports import chart, short
+from summaries.reports import chart, percent, short
 from summaries.words import say
 
 SQUARES = 12  # deliveries of a feed
@@ -208,7 +208,7 @@ def board(
 
 
 def _square(load: Mapping[str, Any]) -> dict[str, str]:
-    told = f"{load['share']:.1f}% set aside" if load["status"] == "accepted" else ""
+    told = f"{percent(load['share'])} set aside" if load["status"] == "accepted" else ""
     words = f"{short(load['delivery'])}: {load['status']}" + (f", {told}" if told else "")
     return {"status": load["status"], "letter": load["status"][:1].upper(), "words": words}
 
@@ -219,8 +219,8 @@ def _trend(loads: pl.DataFrame) -> str:
     if shares.is_empty():
         return ""
     if shares.len() == 1:
-        return f"{shares[-1]:.1f}%"
+        return percent(shares[-1])
     usual = float(shares[:-1].mean())  # type: ignore[arg-type]
     change = shares[-1] - usual
     word = "as before" if abs(change) < 0.5 else "more than before" if change > 0 else "less than before"
-    return f"{shares[-1]:.1f}%, {word} ({usual:.1f}%)"
+    return f"{percent(shares[-1])}, {word} ({percent(usual)})"

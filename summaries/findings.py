@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 TWICE = Finding(
     "twice",
     "Two or more records of this feed are about the same person",
-    "Merge them at the source; if they are different people, tell the council's data quality team",
+    "If your system is to hold a person once, merge them at the source; if they are different people, tell the council",
 )
 DIFFERS = {
     "birth_date": Finding(

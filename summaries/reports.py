@@ -230,6 +230,11 @@ def short(delivery: str) -> str:
     return f"{told.day} {told:%b}" + (f" ({number})" if number else "")
 
 
+def percent(value: float) -> str:
+    """A per cent with one decimal; what is there and rounds to nothing is said to be less than 0.1%."""
+    return "<0.1%" if 0 < value < 0.05 else f"{value:.1f}%"
+
+
 def chart(points: Sequence[tuple[str, float | str]]) -> dict[str, Any]:
     """Where the bars of a chart stand: a per cent each or, instead of a bar, a word for what became of the delivery.
 
@@ -237,7 +242,7 @@ def chart(points: Sequence[tuple[str, float | str]]) -> dict[str, Any]:
         width, height, base (y of the axis), top (the value at the upper end) and bars: x, y, height, label, value,
         word; units are those of the drawing.
     """
-    width, height, base, head = 760, 220, 180, 24
+    width, height, base, head = 760, 170, 135, 24
     most = max((value for _, value in points if isinstance(value, float)), default=0.0)
     top = next((t for t in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if most <= t), 100.0)
     step = width / max(len(points), 1)
@@ -251,7 +256,7 @@ def chart(points: Sequence[tuple[str, float | str]]) -> dict[str, Any]:
                 "height": round(tall, 1),
                 "wide": round(min(step * 0.6, 48), 1),
                 "label": label,
-                "value": f"{value:.1f}%" if isinstance(value, float) else "",
+                "value": percent(value) if isinstance(value, float) else "",
                 "word": value if isinstance(value, str) else "",
             }
         )

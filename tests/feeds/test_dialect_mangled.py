@@ -142,7 +142,7 @@ def test_a_mangled_contract_loads_or_is_refused(tmp_path: Path, data: st.DataObj
             case "twice" if isinstance(holder, list):
                 holder.append(copy.deepcopy(holder[last]))
             case _:
-                holder[last] = data.draw(ODD)
+                holder[last] = copy.deepcopy(data.draw(ODD))
     load(tmp_path, made)
 
 

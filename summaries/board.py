@@ -202,8 +202,20 @@ def board(
         counts=(totals | dict(counts or {})).items(),
         days=[day | {"when": say(day["day"])} for day in reversed(days)],
         chart=chart([(f"{day['day'].day} {day['day']:%b}", day["share"]) for day in days]),
-        found=[row | {"name": called.get(row["feed"], row["feed"])} for row in found.to_dicts()],
+        found=_by_rule(found, called),
         gaps=gaps,
+    )
+
+
+def _by_rule(found: pl.DataFrame, called: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What was found, a row a rule, worst first: sentence, records, new, and the records of each feed in words."""
+    told = pl.format("{} {}", pl.col("feed").replace(dict(called)), "records")
+    return (
+        found.sort("records", "feed", descending=[True, False])
+        .group_by("rule", "sentence", maintain_order=True)
+        .agg(told.str.join("; ").alias("feeds"), pl.col("records", "new").sum())
+        .sort("records", "rule", descending=[True, False])
+        .to_dicts()
     )
 
 
@@ -214,9 +226,9 @@ def _square(load: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _trend(loads: pl.DataFrame) -> str:
-    """How the last accepted delivery compares with those before it, in words."""
+    """How the last accepted delivery compares with those before it, in words; empty where none set anything aside."""
     shares = loads.filter(pl.col("status") == "accepted")["share"]
-    if shares.is_empty():
+    if shares.is_empty() or not shares.max():
         return ""
     if shares.len() == 1:
         return percent(shares[-1])

@@ -24,6 +24,7 @@ DEPTH = 60  # of lists within lists
 LONGEST = 128 << 20  # bytes of one record, or of what stands before the first
 DOCUMENT = 128 << 20  # characters of a JSON document that is not a list of messages
 FEED = 1 << 16
+BATCH = 500  # records that a schema judges at once
 BLANK = " \t\r\n"
 Frames = Iterator[tuple[str, pl.DataFrame]]
 
@@ -174,14 +175,14 @@ def read_xml(contract: Contract, source: Source, notes: dict[str, str]) -> Frame
                     _plain(root, source.name)
                 elif records.take(element):
                     number, since = number + 1, 0
+                    if nest.rows >= CHUNK and not records.waiting:
+                        yield from nest.frames()
             if since > LONGEST:
                 raise Rejected(
                     source.name,
                     f"the file should hold records at {records.paths[0]}, each of at most {LONGEST >> 20} MB",
                     "Check that this is the extract of the contract and send it again",
                 )
-            if nest.rows >= CHUNK and not records.waiting:
-                yield from nest.frames()
         if not head.strip():
             raise Rejected(source.name, "the file should hold rows and is empty", "Send it again")
         root = parser.close()
@@ -230,7 +231,6 @@ class _Records:
         self.tags = [f"{{*}}{name}" for name in {*roots, *(path.rpartition("/")[2] for path in self.paths)}]
         self.schema = Schema(contract.xsd) if contract.xsd else None
         self.sentence = valid(contract.xsd) if contract.xsd else ""
-        self.batch = 500
         self.waiting: list[Any] = []
         self.rows: dict[Any, tuple[int, int]] = {}
         self.last: Any = None
@@ -245,7 +245,7 @@ class _Records:
         self._walk(element, node)
         if self.schema:
             self.waiting.append(element)
-            if len(self.waiting) >= self.batch:
+            if len(self.waiting) >= BATCH:
                 self.judge(element.getroottree().getroot(), final=False)
         else:
             element.clear(keep_tail=False)
@@ -432,7 +432,7 @@ class _Document:
         if self._next():
             raise self._wrong()
 
-    def _more(self, size: int = READ) -> bool:
+    def _more(self, size: int) -> bool:
         """Read on, letting go of what was used."""
         if self.whole:
             return False
@@ -457,7 +457,7 @@ class _Document:
                 self.at += 1
             if self.at < len(self.held):
                 return self.held[self.at]
-            if not self._more():
+            if not self._more(READ):
                 return ""
 
     def _value(self, alone: bool = False) -> Any:

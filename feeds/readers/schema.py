@@ -10,7 +10,6 @@ from typing import Any
 
 from feeds.readers.frames import Rejected
 
-BATCH = 500  # records judged at once
 TOLD = 4  # errors of one row that are told one by one
 SAID = {
     "SCHEMAV_CVC_ENUMERATION_VALID": "a code that is not in the schema's list",
@@ -38,7 +37,7 @@ SAID = {
     "SCHEMAV_CVC_IDC": "a key that is missing, or stands twice",
 }
 MISSING = "an element is missing within"
-UNEXPECTED = "an element that the schema does not expect there"
+UNEXPECTED = "not expected there by the schema"
 OTHER = "not as the schema says"
 
 
@@ -100,7 +99,7 @@ class Schema:
 
     def _words(self, node: Any, kind: str, message: str) -> str:
         name = node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
-        shown = name if name in self.names else "an element"
+        shown = name if name in self.names else "an element of another name"
         if kind == "SCHEMAV_ELEMENT_CONTENT":
             said = MISSING if "Missing child element" in message.partition(":")[2][:30] else UNEXPECTED
         else:

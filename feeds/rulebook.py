@@ -38,14 +38,37 @@ OWN_EXPECTATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+# Great Expectations' kinds of expectation, and the arguments that each brings; the columns among them must be named
+KINDS_OF_EXPECTATION = {
+    "ColumnMapExpectation": ("column", "mostly"),
+    "ColumnAggregateExpectation": ("column",),
+    "ColumnPairMapExpectation": ("column_A", "column_B", "mostly"),
+    "MulticolumnMapExpectation": ("column_list", "mostly"),
+}
+UNHEARD = ("row_condition", "condition_parser")  # conditions in a language of their own: rules have none
+
+
 @cache
 def expectations() -> frozenset[str]:
     """Names of the expectations that Great Expectations has, without `expect_`; it is not imported (4 seconds)."""
+    return frozenset(p.stem.removeprefix("expect_") for p in _core().glob("expect_*.py"))
+
+
+@cache
+def arguments(expect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an expectation takes, read from its source, for it is not imported: what it must be told, and all."""
+    source = (_core() / f"expect_{expect}.py").read_text(encoding="utf-8")
+    said = re.search(r"^class Expect\w+\(([^)]*)\):(.*)", source, re.MULTILINE | re.DOTALL)
+    if said is None:
+        return (), ()
+    kind = KINDS_OF_EXPECTATION.get(said[1], ())
+    own = re.findall(r"^    ([a-z]\w*): (?!ClassVar)", said[2], re.MULTILINE)
+    return tuple(a for a in kind if a != "mostly"), tuple(dict.fromkeys(a for a in (*kind, *own) if a not in UNHEARD))
+
+
+def _core() -> Path:
     spec = importlib.util.find_spec("great_expectations")
-    if spec is None or spec.origin is None:
-        return frozenset()
-    core = Path(spec.origin).parent / "expectations" / "core"
-    return frozenset(p.stem.removeprefix("expect_") for p in core.glob("expect_*.py"))
+    return Path(str(spec.origin if spec else "")).parent / "expectations" / "core"
 
 
 # -- out of a column ------------------------------------------------------------------------------------------------
@@ -194,8 +217,14 @@ class Rulebook:
         rule: Rule | None = self.walk.model(Rule, {**said, **more}, at)
         return rule
 
-    def great(self, _: str, body: dict[str, Any], at: Where) -> dict[str, Any]:
+    def great(self, expect: str, body: dict[str, Any], at: Where) -> dict[str, Any]:
         """Columns and arguments of one of Great Expectations' own expectations."""
+        needed, taken = arguments(expect)
+        if taken:
+            self.walk.known(body, (*taken, "ignore_row_if"), at, "an argument")
+        for name in needed:
+            if not body.get(name):
+                self.walk.wrong(at, f"which column? Add {name}: <name>.")
         columns: list[str] = []
         for arg in COLUMN_ARGS:
             for name in self.names(body.get(arg), (*at, arg)):

@@ -87,6 +87,13 @@ def test_an_expectation_that_does_not_exist_is_told_with_the_nearest(tmp_path: P
     assert "did you mean 'column_values_to_not_be_null'" in found
 
 
+def test_an_argument_that_an_expectation_does_not_take_or_lacks_is_told(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, quality("expect: column_values_to_be_between, column: dob, min_valu: 1"))
+    assert "'min_valu' is not an argument here: did you mean 'min_value'?" in found
+    (found,) = mistakes(tmp_path, quality("expect: column_pair_values_to_be_equal, column_A: dob"))
+    assert "Add column_B" in found
+
+
 def test_a_rule_on_a_column_that_does_not_exist_or_with_a_severity_that_does_not_is_refused(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, quality("expect: column_values_to_not_be_null, column: dobb"))
     assert "no column 'dobb'" in found

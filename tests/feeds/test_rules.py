@@ -115,7 +115,7 @@ def test_numbers_truth_values_and_patterns_are_judged_as_written(make: Make) -> 
 
 
 def test_a_rule_that_cannot_be_run_is_told_by_contract_table_and_rule(make: Make) -> None:
-    wrong = RULES.replace("min_value: 2}", "minimum: 2}")
+    wrong = RULES.replace("min_value: 2}", "min_value: two}")
     contract = make(PEOPLE.replace("    customProperties:\n", wrong, 1))
     with pytest.raises(RuleError, match="contract one, table person, rule 'a surname has two letters'"):
         verdict(contract, "1,Ann,Bo,,,2026-01-01\n")

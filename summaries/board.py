@@ -6,7 +6,7 @@ feed covers. One feed in depth is in `reports`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from feeds.contracts import Contract, Event, Involvement, Person, Voice
 from governance.organisation import COUNCIL, Organisation
-from summaries.quality import names, states, until
+from summaries.quality import states, until
 from summaries.render import page
 from summaries.reports import chart, percent, short
 from summaries.words import say
@@ -109,7 +109,11 @@ def _hardly_known(contracts: Mapping[str, Contract], coverage: Mapping[str, floa
             yield Gap("About people", words, "no feed brings it")
         elif share is not None and share < FEW:
             told = "no person" if share == 0 else "less than 1% of people" if share < 0.01 else f"{share:.0%} of people"
-            yield Gap("About people", words, f"known of {told}; brought by {names(contracts[f].name for f in feeds)}")
+            yield Gap("About people", words, f"known of {told}; brought by {_names(contracts, feeds)}")
+
+
+def _names(contracts: Mapping[str, Contract], feeds: Iterable[str]) -> str:
+    return "; ".join(sorted({contracts[feed].name for feed in feeds}))
 
 
 def _brings(person: Person, attribute: str) -> bool:
@@ -129,7 +133,7 @@ def _silent(
             tellers.setdefault(told.event, []).append(feed)
     for kind, feeds in sorted(tellers.items()):
         words = organisation.category(kind) if kind in organisation.known_categories else kind.replace("_", " ")
-        by = names({contracts[f].name for f in feeds})
+        by = _names(contracts, feeds)
         if newest.get(kind) is None:
             yield Gap("Silence", words, f"no row has ever come; expected from {by}")
         elif (night - newest[kind]).days > SILENT:
@@ -209,7 +213,7 @@ def board(
 
 def _by_rule(found: pl.DataFrame, called: Mapping[str, str]) -> list[dict[str, Any]]:
     """What was found, a row a rule, worst first: sentence, records, new, and the records of each feed in words."""
-    told = pl.format("{} {}", pl.col("feed").replace(dict(called)), "records")
+    told = pl.format("{}: {}", pl.col("feed").replace(dict(called)), "records")
     return (
         found.sort("records", "feed", descending=[True, False])
         .group_by("rule", "sentence", maintain_order=True)

@@ -6,7 +6,6 @@ how a load is decided belongs in `feeds`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -156,9 +155,3 @@ def by_night(states: pl.DataFrame, before: pl.DataFrame | None, night: date) -> 
 
 def _as(schema: pl.Schema, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
-
-
-def names(values: Iterable[str]) -> str:
-    """Names as a list in a sentence: a, b and c."""
-    some = sorted(values)
-    return " and ".join([", ".join(some[:-1]), some[-1]] if len(some) > 1 else some)

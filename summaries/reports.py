@@ -86,7 +86,8 @@ def set_aside(contract: Contract, frames: Mapping[str, pl.DataFrame], values: bo
         values: whether to say what stood in the columns that the rule looks at.
 
     Returns:
-        file, row, table, columns, reason, what_follows, owner and, where they are asked for, values.
+        file, row, where (more about the place, if there is more), table, columns, reason, what_follows, owner and, where
+        they are asked for, values.
     """
     known = rules_of(contract)
     parts = [pl.DataFrame(schema=dict.fromkeys(_LINE, pl.String) | {"row": pl.Int64})]
@@ -101,6 +102,7 @@ def set_aside(contract: Contract, frames: Mapping[str, pl.DataFrame], values: bo
             rows.filter(pl.col("failed_rules").list.contains(rule)).select(
                 pl.col("_file").alias("file"),
                 pl.col("_row").alias("row"),
+                (pl.col("_where") if "_where" in rows.columns else pl.lit(None, pl.String)).alias("where"),
                 pl.lit(table.name).alias("table"),
                 pl.lit(rule).alias("rule"),
                 _values(rows, looks_at.get(rule, ()), heading).alias("values"),
@@ -112,7 +114,8 @@ def set_aside(contract: Contract, frames: Mapping[str, pl.DataFrame], values: bo
             told = pl.concat(lines).join(mine, on="rule", how="left")
             parts.append(
                 told.sort("file", "row", "rule").select(
-                    "file", "row", "table", pl.col("columns").fill_null(""), pl.col("rule").alias("reason"),
+                    "file", "row", pl.col("where").fill_null(""), "table", pl.col("columns").fill_null(""),
+                    pl.col("rule").alias("reason"),
                     pl.col("severity").fill_null("quarantine").replace(FOLLOWS).alias("what_follows"),
                     pl.col("owner").fill_null(contract.owner), "values",
                 )
@@ -121,7 +124,7 @@ def set_aside(contract: Contract, frames: Mapping[str, pl.DataFrame], values: bo
     return lines_of_all if values else lines_of_all.drop("values")
 
 
-_LINE = ("file", "row", "table", "columns", "reason", "what_follows", "owner", "values")
+_LINE = ("file", "row", "where", "table", "columns", "reason", "what_follows", "owner", "values")
 
 
 def _values(rows: pl.DataFrame, columns: Sequence[str], heading: Mapping[str, str]) -> pl.Expr:

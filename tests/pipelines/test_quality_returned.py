@@ -75,7 +75,9 @@ def without(council: Council, *categories: str) -> Council:
 def test_a_partner_is_told_of_each_delivery_at_once_with_its_own_rows_and_values(council: Council) -> None:
     deliver(council, "2026-11-20", GOOD, BAD)
     (rows,) = outbox(council, ".csv")
-    assert '"police/missing_2026-11-20.csv","3","episode","gender"' in rows and "gender: '=Q" not in rows.split("\n")[0]
+    assert (
+        '"police/missing_2026-11-20.csv","3","","episode","gender"' in rows and "gender: '=Q" not in rows.split("\n")[0]
+    )
     assert "=Q" not in re.sub("'=Q", "", rows), "a formula is set out of action"
     assert "Canary" not in rows, "a value that the rule does not look at is not shown"
     (page,) = outbox(council, ".html")
@@ -92,7 +94,7 @@ def test_a_partner_is_told_of_each_delivery_at_once_with_its_own_rows_and_values
 def test_without_leave_to_see_values_a_partner_has_row_numbers_and_reasons_alone(council: Council) -> None:
     deliver(without(council, "row_values"), "2026-11-20", GOOD, BAD)
     (rows,) = outbox(council, ".csv")
-    assert '"3","episode","gender"' in rows and "Q" not in rows.replace("CSV", "") and "values" not in rows
+    assert '"3","","episode","gender"' in rows and "Q" not in rows.replace("CSV", "") and "values" not in rows
     assert "No agreement gives its reader what stood in the rows" in outbox(council, ".html")[0]
 
 

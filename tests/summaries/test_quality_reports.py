@@ -47,7 +47,7 @@ def read(content: bytes) -> list[dict[str, str]]:
 
 def test_each_row_is_listed_with_each_rule_that_it_broke_in_the_files_own_words() -> None:
     lines = reports.set_aside(FEED, aside(), values=False)
-    assert lines.columns == ["file", "row", "table", "columns", "reason", "what_follows", "owner"]
+    assert lines.columns == ["file", "row", "where", "table", "columns", "reason", "what_follows", "owner"]
     assert lines.select("row", "reason", "columns", "owner").rows() == [
         (2, TRACED, "Went missing, Traced", "Missing desk"),
         (7, "id is given", "Person ID", "Force sharing unit"),

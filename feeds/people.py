@@ -7,6 +7,7 @@ What belongs here: a contract's `person` blocks, up to the canonical columns. Ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -31,6 +32,11 @@ ADDRESSES = pl.Schema(
         "seen_on": pl.Date, "position": pl.UInt32,
     }
 )  # fmt: skip
+
+
+NAMES = ("surname", "forename", "forenames", "middle_names", "alias", "former_forename", "former_surname",
+         "preferred_forename", "preferred_surname")  # fmt: skip
+Clean = Callable[[pl.Expr], pl.Expr]
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,21 @@ class _Reader:
         self.columns = {c.name: c for c in table.all_columns}
         self.made: dict[str, pl.Expr] = {}
         self.asked: dict[str, pl.Expr] = {}
+        self.done: list[tuple[Attribute, Clean, pl.Expr]] = []
+
+    def ahead(self, wanted: Iterable[tuple[Attribute | None, Clean]]) -> None:
+        """Clean several attributes at once: one expression keeps one core busy, so several keep all of them."""
+        pairs = [(attribute, clean) for attribute, clean in wanted if attribute]
+        texts = self.rows.lazy().select(self.text(a).alias(f"_clean{i}") for i, (a, _) in enumerate(pairs)).collect()
+        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+            made = list(pool.map(cleaning.each, texts, [clean for _, clean in pairs]))
+        self.rows = self.rows.with_columns(made)
+        self.done += [(*pair, pl.col(column.name)) for pair, column in zip(pairs, made, strict=True)]
+
+    def clean(self, attribute: Attribute, clean: Clean) -> pl.Expr:
+        """An attribute cleaned, ahead or now."""
+        found = [made for of, how, made in self.done if how is clean and of == attribute]
+        return found[0] if found else self.each(self.text(attribute), clean)
 
     def step(self, value: pl.Expr | pl.Series) -> pl.Expr:
         """Work a value out now and give the column that holds it."""
@@ -105,7 +126,7 @@ class _Reader:
         self.rows = self.rows.lazy().with_columns(value.alias(name)).collect()
         return pl.col(name)
 
-    def each(self, text: pl.Expr, clean: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    def each(self, text: pl.Expr, clean: Clean) -> pl.Expr:
         """A text cleaned, each distinct value once where values repeat."""
         return self.step(cleaning.each(self.rows.select(text.alias("text"))["text"], clean))
 
@@ -116,10 +137,8 @@ class _Reader:
         """A column's text after its own transforms."""
         return cleaned(pl.col(name), self.columns[name].clean)
 
-    def text(self, attribute: Attribute | None) -> pl.Expr | None:
+    def text(self, attribute: Attribute) -> pl.Expr:
         """An attribute's text, in the rows that hold it."""
-        if attribute is None:
-            return None
         text = self.column(attribute.column)
         return pl.when(matches(attribute.when)).then(text) if attribute.when else text
 
@@ -127,17 +146,17 @@ class _Reader:
         self,
         name: str,
         attribute: Attribute | None,
-        clean: Callable[[pl.Expr], pl.Expr],
+        clean: Clean,
         what: str,
-        placeholder: tuple[Callable[[pl.Expr], pl.Expr], str] | None = None,
+        placeholder: tuple[Clean, str] | None = None,
     ) -> None:
         """A value that its cleaning refuses is set aside, and counted: as a placeholder, or as what it is not."""
-        text = self.text(attribute)
-        if attribute is None or text is None:
+        if attribute is None:
             return
+        text = self.text(attribute)
         if self.columns[attribute.column].clean or attribute.when:
             text = self.step(text)
-        self.made[name] = self.each(text, clean)
+        self.made[name] = self.clean(attribute, clean)
         refused = text.is_not_null() & self.made[name].is_null()
         if placeholder:
             # few are refused, as a rule, so the question why is put to these alone
@@ -160,10 +179,7 @@ class _Reader:
 
     def name(self, attribute: Attribute | None, none: tuple[str, ...]) -> pl.Expr | None:
         """A name column, cleaned."""
-        text = self.text(attribute)
-        if attribute is None or text is None:
-            return None
-        return self.known(attribute.column, self.each(text, names.name), none)
+        return self.known(attribute.column, self.clean(attribute, names.name), none) if attribute else None
 
     def known(self, column: str, clean: pl.Expr, none: tuple[str, ...]) -> pl.Expr:
         """A cleaned name; words that stand for no name are set aside, and counted."""
@@ -178,6 +194,17 @@ class _Reader:
 def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A table's rows as people: every attribute cleaned, other names beside, `_nobody` where the row is no person."""
     it = _Reader(table, rows)
+    uprn, postcode = (person.address.uprn, person.address.postcode) if person.address else (None, None)
+    wanted = [(getattr(person, name), names.name) for name in NAMES] + [
+        (person.nhs_number, cleaning.nhs_number),
+        (person.upn, cleaning.upn),
+        (person.ni_number, cleaning.ni_number),
+        (person.email, cleaning.email),
+        (person.phone, cleaning.phone),
+        (Attribute(column=uprn) if uprn else None, cleaning.uprn),
+        (Attribute(column=postcode) if postcode else None, cleaning.postcode),
+    ]
+    it.ahead(wanted)
     nobody = _names(it, person)
     it.date("birth_date", person.birth_date)
     it.date("death_date", person.death_date)
@@ -185,12 +212,10 @@ def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFram
     if person.sex:
         codes = table.codes.get(person.sex.column)
         text = it.text(person.sex)
-        assert text is not None
         it.made["sex"] = it.each(text.replace(codes) if codes else text, cleaning.sex)
     for name, attribute in (("ethnicity", person.ethnicity), ("la_child_id", person.la_child_id)):
-        text = it.text(attribute)
-        if text is not None:
-            it.made[name] = text
+        if attribute:
+            it.made[name] = it.text(attribute)
     it.valid("nhs_number", person.nhs_number, cleaning.nhs_number, "has a valid check digit",
              (cleaning.no_nhs_number, "0000000000"))  # fmt: skip
     it.valid("upn", person.upn, cleaning.upn, "has a valid check letter")
@@ -247,17 +272,15 @@ def _names(it: _Reader, person: Person) -> pl.Expr:
         it.made |= {"forename": first, "surname": last}
         it.made["middle_names"] = middle if middle is not None else nothing
     for kind in ("alias", "former_forename", "former_surname", "preferred_forename", "preferred_surname"):
-        text = it.text(getattr(person, kind))
-        if text is not None:
-            it.made[f"_{kind}"] = it.each(text, names.name)
+        attribute = getattr(person, kind)
+        if attribute:
+            it.made[f"_{kind}"] = it.clean(attribute, names.name)
     return nobody
 
 
 def _full_name(it: _Reader, full: FullName) -> tuple[pl.Expr, pl.Expr | None, pl.Expr | None, pl.Expr]:
     """Of names that are one string: whether the row is nobody's, forename, middle names and surname."""
-    text = it.text(full)
-    assert text is not None
-    text = it.step(text)
+    text = it.step(it.text(full))
     nobody = it.each(text, names.is_nobody).fill_null(False)
     it.ask(f"{full.column} is a person, not The Occupier", nobody)
     if "drop_executors" in full.clean:

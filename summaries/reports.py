@@ -86,7 +86,7 @@ def set_aside(contract: Contract, frames: Mapping[str, pl.DataFrame], values: bo
         values: whether to say what stood in the columns that the rule looks at.
 
     Returns:
-        file, row, where (more about the place, if there is more), table, columns, reason, what_follows, owner and, where
+        file, row, where (more about the place, if there is more), table, columns, reason, what_follows, owner and, if
         they are asked for, values.
     """
     known = rules_of(contract)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.contracts import Event, Involvement
+from feeds.dialect import load_contracts
 from governance.agreements import SECTIONS, Agreements, Question, Subject, load_agreements, subjects
 from governance.organisation import Length, load_organisation
 from warehouse.site import SiteError
@@ -268,13 +269,11 @@ def test_lengths_of_time_follow_the_calendar():
 
 def test_every_partner_and_kind_of_event_of_the_feeds_can_be_named_by_an_agreement():
     council = load_organisation(HARROWMERE)
-    contracts = [yaml.safe_load(p.read_text()) for p in sorted((HARROWMERE / "feeds").glob("*.odcs.yaml"))]
-    partners = {c["value"] for made in contracts for c in made["customProperties"] if c["property"] == "partner"}
-    custom = [c for made in contracts for t in made["schema"] for c in t.get("customProperties", [])]
-    yields = [y for c in custom if c["property"] == "yields" for y in c["value"]]
-    assert partners <= {p.id for p in council.parties}
-    assert {y["event"] for y in yields if "event" in y} <= council.known_categories
-    assert {y["involvement"] for y in yields if "involvement" in y} <= set(council.services)
+    contracts = load_contracts(HARROWMERE).values()
+    yields = [told for contract in contracts for table in contract.tables for told in table.yields]
+    assert {contract.partner for contract in contracts} <= {p.id for p in council.parties}
+    assert {told.event for told in yields if isinstance(told, Event)} <= council.known_categories
+    assert {told.involvement for told in yields if isinstance(told, Involvement)} <= set(council.services)
 
 
 @pytest.mark.parametrize(("partner", "faults", "values"), [("police", 1, 1), ("health-trust", 1, 0), ("gis", 0, 0)])

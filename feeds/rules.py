@@ -293,7 +293,8 @@ def _shown(
             shown |= {name: _typed(columns[name]) for name in rule.columns}
         else:
             shown |= {_written(table, name): pl.col(name) for name in rule.columns}
-    return rows.select(e.alias(name) for name, e in shown.items())
+    # lazily, for what two rules look at is then worked out once
+    return rows.lazy().select(e.alias(name) for name, e in shown.items()).collect()
 
 
 def _well(table: Table, rule: Rule, rows: pl.DataFrame, orphans: pl.Series | None, beside: Beside) -> pl.Expr:

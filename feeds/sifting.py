@@ -343,7 +343,7 @@ def _states(
         for rows in made.accepted[name]:
             _binned(rows.with_columns(_order(start)), key, now[name])
             start += rows.height
-        for rows in made.withdrawing[name]:
+        for rows in (made.withdrawing[name].shape, *made.withdrawing[name]):
             _binned(rows, key, gone[name])
         made.accepted[name].clear()
     for i in range(parts):

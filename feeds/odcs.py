@@ -134,7 +134,7 @@ class Walk:
         except ValidationError as error:
             for e in error.errors(include_url=False):
                 spot = (*where, *e["loc"])
-                name = str(e["loc"][-1]) if e["loc"] else ""
+                name = str(e["loc"][-1]) if e["loc"] else self.called(where)
                 if e["type"] == "extra_forbidden":
                     near = nearest(name, _fields(model, e["loc"][:-1]))
                     self.wrong(spot, f"{name!r} is not an attribute here{near}. Correct or remove it.")
@@ -143,6 +143,11 @@ class Walk:
                 else:
                     self.wrong(spot, f"{name!r}: {e['msg'].removeprefix('Value error, ')}. Correct it.")
             return None
+
+    def called(self, where: Where) -> str:
+        """What a place is called: the property whose value stands there, or the last step to it."""
+        above = self.part.at(where[:-1])
+        return str(above.value["property"].value if above.has("property") else where[-1] if where else "this")
 
     def choice(self, value: Any, among: tuple[str, ...], where: Where, what: str) -> bool:
         """Whether the value is one of those that may be said here."""

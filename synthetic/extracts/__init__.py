@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from synthetic.extracts import adults, childrens, gis, health, housing, police, revenues, schools, yjs
+from synthetic.extracts import adults, childrens, gis, health, housing, others, police, revenues, schools, yjs
 from synthetic.extracts.card import View
 from synthetic.extracts.files import Extract, File, Lines, Text, save
 from synthetic.frames import Borough
@@ -35,6 +35,9 @@ FEEDS: dict[str, Callable[[View], Extract]] = {
     "gp-register": health.gp_register,
     "hospital": health.hospital,
     "youth-justice": yjs.youth_justice,
+    "parking-permits": others.parking_permits,
+    "fire-visits": others.fire_visits,
+    "food-vouchers": others.food_vouchers,
     "gazetteer": gis.gazetteer,
     "postcode-directory": gis.postcode_directory,
 }

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from synthetic.extracts.card import Habits, View, card
+from synthetic.extracts.card import Habits, View, card, copied, number
 from synthetic.extracts.files import Document, Extract, Fixed, Workbook, element, keyed
 from synthetic.extracts.noise import serial, spoilt
 
@@ -27,7 +27,8 @@ def parking_permits(view: View) -> Extract:
     grown = view.people.filter(pl.col("birth_date") < pl.lit(view.borough.start) - timedelta(days=18 * 365))
     dice = view.dice("parking-permits", grown["person"])
     asked = grown.select("person", day=_days_back(view, dice.pick("from", 1_000))).filter(dice.chance("permit", 0.12))
-    rows = _living(view, asked, "person").with_columns(copy=pl.lit(0, pl.Int64), captured="day", row="person")
+    rows = copied(view, "parking-permits", _living(view, asked, "person").with_columns(captured="day"), PARKING)
+    rows = rows.with_columns(row=number(rows))
     rows = rows.hstack(card(view, "parking-permits", rows.select(_ON), PARKING).drop(_ON))
     dice = view.dice("parking-permits", rows["row"])
     letters = pl.Series(list("ABCDEFGH"))

@@ -35,6 +35,7 @@ SHEET_ERRORS = (
     "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!",
 )  # fmt: skip
 SCIENTIFIC = r"^[+-]?\d(?:[.,]\d+)?[eE]\+?\d+$"
+WIDEST = 16_384  # columns of a file, as of a sheet
 HEADER_WITHIN = 50  # rows from the top in which a header is looked for
 
 
@@ -122,6 +123,10 @@ def columns(
         Rejected: one is missing, stands twice, or a column came that was not agreed.
     """
     there = cells(header)
+    if len(there) > WIDEST:
+        raise Rejected(
+            file, f"{place} should name at most {WIDEST:,} columns; it has {len(there):,}", "Check how it was extracted"
+        )
     wanted = {c.name: names_of(c) for c in table.columns}
     missing = [c.physical for c in table.columns if not set(wanted[c.name]) & set(there)]
     if missing:

@@ -106,10 +106,10 @@ def _damaged(source: Source) -> Rejected:
 def _text(dtype: pl.DataType, column: Column, header: str, file: str) -> pl.Expr:
     """A typed column as the text that the contract's column is read from."""
     value = pl.col(header)
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         raise Rejected(
             file,
-            f"column {column.physical} should hold plain values, and holds lists, records or bytes",
+            f"column {column.physical} should hold plain values, and holds lists, records, spans of time or bytes",
             "Send its values as text, numbers or dates",
         )
     text = value.cast(pl.String)

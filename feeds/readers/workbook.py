@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from feeds.contracts import Column, Contract, Table, strptime
-from feeds.readers import frames
+from feeds.readers import compound, frames
 from feeds.readers.archives import SMALL, SPREAD, Source, whole
 from feeds.readers.frames import CELL_ERROR, CUT_ID, HEADER_WITHIN, Rejected
 
@@ -204,6 +204,8 @@ def _well(form: str, data: bytes, file: str) -> None:
     if form == "xls":
         if not data.startswith(OLE):
             raise Rejected(file, "the file should be an Excel 97 workbook (.xls)", "Save it as .xls and send it again")
+        if not compound.ends(data):
+            raise Rejected(file, "the workbook should open", "Open it in Excel, save it again, and send it")
         return
     kind = "an Excel workbook (.xlsx)" if form == "xlsx" else "an OpenDocument spreadsheet (.ods)"
     if data.startswith(OLE):

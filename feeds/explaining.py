@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from feeds.contracts import Column, Contract, Event, Involvement, Relationship, Table, Voice, Yield
+from feeds.contracts import Column, Contract, Event, Involvement, Relationship, Table, Voice, Yield, constant
 
 SEVERITY = {
     "warn": "is reported, and the row goes on",
@@ -71,7 +71,7 @@ def _table(table: Table) -> Iterator[str]:
     for person in table.person:
         said = person.model_dump(exclude_none=True, exclude_defaults=True)
         names = ", ".join(name.replace("_", " ") for name in said if name != "key")
-        yield f"  Describes a person, known as {' and '.join(person.key)}: {names}."
+        yield f"  Describes a person, known as {' and '.join(constant(k) or k for k in person.key)}: {names}."
     if table.yields:
         yield "  A row tells:"
         yield from (f"    {_told(entry)}" for entry in table.yields)
@@ -104,7 +104,7 @@ def _told(entry: Yield) -> str:
     if isinstance(entry, Relationship):
         kind = entry.relationship
         said = (kind.const or kind.column) if kind else "related"
-        return f"that the person is {said} of {' and '.join(entry.other)}{condition}."
+        return f"that the person is {said} of {' and '.join(constant(k) or k for k in entry.other)}{condition}."
     assert isinstance(entry, Voice)
     return f"what was said, in {entry.voice.words}{condition}."
 

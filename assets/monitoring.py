@@ -12,8 +12,9 @@ from assets.context import Council, made, night_of
 from assets.feeds import heal
 from assets.returned import Telling
 from assets.sharing import logged, releaser
-from feeds.ledger import deliveries_in_force, loads
+from feeds.ledger import deliveries_in_force, grounds, loads
 from summaries import board, findings, quality
+from warehouse.store import StoreError
 from warehouse.tables import (
     DWELLING,
     EVENT,
@@ -34,7 +35,7 @@ from warehouse.tables import (
 
 GROUP = "monitoring"
 USED = "deliveries_used"
-_USED = {"feed": pl.String, "delivery": pl.String}
+_USED = {"feed": pl.String, "delivery": pl.String, "basis": pl.String}
 COMPARED = (SOURCE_RECORD, PERSON_LINK, PERSON, EVENT, INVOLVEMENT, DWELLING, PLACE)
 
 
@@ -46,7 +47,8 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         tonight = night_of(context, council)
         heal(council)
         chosen = deliveries_in_force(council.store, council.contracts, tonight)
-        frame = pl.DataFrame({"feed": list(chosen), "delivery": list(chosen.values())}, schema=_USED)
+        rows = [(feed, *ground) for feed, ground in grounds(council.store, chosen).items()]
+        frame = pl.DataFrame(rows, schema=_USED, orient="row")
         council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame})
         return made(USED, frame.height, more=chosen)
 
@@ -62,8 +64,22 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
 
 def deliveries_of(council: Council, day: date) -> dict[str, str]:
-    """The delivery of each feed that the night of a day uses: chosen once, so that all of its steps read the same."""
-    return dict(council.store.get(Zone.LEDGER, f"{USED}/{day}", USED).collect().rows())
+    """The delivery of each feed that the night of a day uses: chosen once, so that all of its steps read the same.
+
+    Raises:
+        StoreError: one of them has been checked anew since, as an earlier one came in late while the night ran.
+    """
+    chosen = council.store.get(Zone.LEDGER, f"{USED}/{day}", USED).collect()
+    used = dict(chosen.select("feed", "delivery").rows())
+    if "basis" in chosen.columns:
+        now = {feed: basis for feed, (_, basis) in grounds(council.store, used).items()}
+        moved = [feed for feed, basis in chosen.select("feed", "basis").rows() if now[feed] != basis]
+        if moved:
+            raise StoreError(
+                f"{', '.join(moved)}: an earlier delivery came in late while the night of {day} ran, and what it "
+                "uses was checked anew. Nothing is published. Run the night again."
+            )
+    return used
 
 
 def every(council: Council) -> pl.DataFrame:

@@ -97,7 +97,7 @@ def _checked(
     before = latest_accepted(store, contract.id, before=landed.delivery)
     said, day = terms(contract, ring), day_of(landed.delivery)
     as_before = before is not None and terms_of(store, contract.id, before) == said
-    notes: dict[str, str] = {}
+    notes: readers.Notes = {}
     made: Sifted | None = None
     fate: dict[str, str | None]
     work = _Work(contract, landed.delivery, store, ring, before, spool)
@@ -187,9 +187,9 @@ def _worded(contract: Contract, landed: Landed, step: _Step) -> Iterator[None]:
 
 
 def _chunks(
-    contract: Contract, landed: Landed, vault: Vault, ring: KeyRing, notes: dict[str, str]
+    contract: Contract, landed: Landed, vault: Vault, ring: KeyRing, notes: readers.Notes
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    yield from readers.read(contract, landed.names, lambda path: opened(landed, path, vault, ring)).items()
+    yield from readers.stream(contract, landed.names, lambda path: opened(landed, path, vault, ring), notes)
 
 
 def _refused(landed: Landed, made: Sifted) -> None:

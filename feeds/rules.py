@@ -21,9 +21,9 @@ from typing import Any
 
 import polars as pl
 
+from feeds import readers
 from feeds.contracts import CodeList, Column, Contract, Rule, Table
 from feeds.parsing import dated, parsed
-from feeds.readers import BAD_LINE, LONG_ROW
 
 FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": 0}
 OF_ONE_COLUMN = (
@@ -258,10 +258,11 @@ def _by_share(rule: Rule, wide: bool = False) -> bool:
 
 def _reading_rules(contract: Contract, table: Table) -> list[Rule]:
     """Rules that the format brings: that a row could be read as one, and that what it is nested in was accepted."""
-    sentence = {"csv": LONG_ROW, "jsonl": BAD_LINE}.get(contract.format)
-    rules = []
-    if sentence and not table.parent:
-        rules.append(Rule(name=sentence, kind="read", expect="column_values_to_not_be_null", columns=()))
+    rules = [
+        Rule(name=sentence, kind="read", expect="column_values_to_not_be_null", columns=(), severity=severity)
+        for sentence, severity in readers.faults(contract)
+        if sentence != readers.BAD_LINE or not table.parent
+    ]
     if table.parent:
         name = f"the {table.parent.replace('_', ' ')} that it belongs to was accepted"
         rules.append(Rule(name=name, kind="nested", expect="column_values_to_not_be_null", columns=()))

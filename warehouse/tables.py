@@ -471,6 +471,7 @@ LOAD = Table(
         Column("withdrawn", pl.Int64, "rows whose message withdraws a person or a case"),
         Column("gone", pl.Int64, "rows known before that a snapshot no longer holds"),
         Column("reason", pl.String, "why it was rejected or held, and what to do"),
+        Column("read_as", pl.String, "how each file was read: encoding, separator, row of the header"),
         Column("decided_by", pl.String, "who released or rejected it, where it was held"),
         Column("decided_reason", pl.String, "why they did, in their words"),
         Column("loaded_at", TIMESTAMP, "when (UTC)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from feedhouse import House
@@ -23,6 +24,7 @@ customProperties:
 {rest}"""
 
 
+@cache
 def taken(name: str) -> Contract:
     """A contract of the library."""
     return load_contract(SHELF / f"{name}.odcs.yaml", strict=True)

@@ -35,7 +35,7 @@ from warehouse.tables import (
 
 GROUP = "monitoring"
 USED = "deliveries_used"
-_USED = {"feed": pl.String, "delivery": pl.String, "basis": pl.String}
+_USED = {"feed": pl.String, "delivery": pl.String}
 COMPARED = (SOURCE_RECORD, PERSON_LINK, PERSON, EVENT, INVOLVEMENT, DWELLING, PLACE)
 
 
@@ -48,7 +48,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         heal(council)
         chosen = deliveries_in_force(council.store, council.contracts, tonight)
         rows = [(feed, *ground) for feed, ground in grounds(council.store, chosen).items()]
-        frame = pl.DataFrame(rows, schema=_USED, orient="row")
+        frame = pl.DataFrame(rows, schema=_USED | {"basis": pl.String}, orient="row")
         council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame})
         return made(USED, frame.height, more=chosen)
 
@@ -119,7 +119,8 @@ def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     )
     yield council.write(QUALITY_ISSUE, tonight, issues)
     held = records.group_by("feed").agg(pl.len().alias("of"))
-    in_use = pl.DataFrame({"feed": list(used), "delivery": list(used.values())}, schema=_USED).join(held, on="feed")
+    in_use = pl.DataFrame(list(used.items()), {"feed": pl.String, "delivery": pl.String}, orient="row")
+    in_use = in_use.join(held, on="feed")
     counted = findings.counted(issues, links, tonight)
     every_load, broken = store.read(LOAD, tonight), store.read(LOAD_RULE, tonight)
     partners, before = feeds.select("feed", "partner"), _before(council, FEED_QUALITY, tonight)

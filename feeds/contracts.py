@@ -25,6 +25,7 @@ DETECT = "detect"  # what a contract says where the reader is to find out for it
 LOGICAL_TYPES = ("string", "integer", "number", "date", "timestamp", "boolean")
 DELIVERIES = ("snapshot", "delta", "messages")
 SEVERITIES = ("warn", "quarantine", "reject")
+CLASSES = ("identity", "sensitive", "public")
 KINDS = (
     "parent", "child", "sibling", "partner", "carer", "step_parent", "foster_carer", "grandparent", "other_relative",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """A contract's file, in the Open Data Contract Standard, read into its model or refused with every mistake it holds.
 
-What belongs here: the feed, its server, its tables and columns. What it takes from its base belongs in `inheritance`,
-its rules in `rulebook`, what its rows mean in `meanings`, and what the words mean in `contracts`.
+What belongs here: the feed, its server and its tables. What it takes from its base belongs in `inheritance`, columns in
+`columns`, rules in `rulebook`, what rows mean in `meanings`, and what the words mean in `contracts`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import codecs
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from feeds.columns import column as read_column
+from feeds.columns import headers
 from feeds.contracts import (
     DELIVERIES,
     DETECT,
     FORMATS,
-    LOGICAL_TYPES,
     NESTED,
     SEVERITIES,
     Column,
@@ -27,16 +27,11 @@ from feeds.contracts import (
     Names,
     Rule,
     Table,
-    as_text,
-    strptime,
 )
 from feeds.inheritance import Where, Whole, read_whole
 from feeds.meanings import meaning
 from feeds.odcs import (
-    COLUMN,
-    COLUMN_PROPERTIES,
     CONTRACT_PROPERTIES,
-    OPTIONS,
     SERVER,
     SERVER_PROPERTIES,
     TABLE,
@@ -47,7 +42,7 @@ from feeds.odcs import (
     against_the_standard,
     nearest,
 )
-from feeds.rulebook import DATED, Rulebook, code_list, column_rules, expectations, once, regular
+from feeds.rulebook import Rulebook, expectations, once
 from warehouse.site import SiteError, short
 
 __all__ = ["expectations", "load_contract", "load_contracts"]
@@ -107,14 +102,6 @@ def load_contract(path: Path, strict: bool = False) -> Contract:
     if mistakes or contract is None:
         raise SiteError(dict.fromkeys(mistakes))
     return contract
-
-
-@cache
-def _transforms() -> frozenset[str]:
-    """Names of the transforms that a column's `clean` may use."""
-    from feeds import cleaning
-
-    return frozenset(cleaning.TRANSFORMS)
 
 
 class _Reading(Walk):
@@ -299,7 +286,8 @@ class _Reading(Walk):
         rules: list[Rule] = []
         positions: dict[str, int] = {}
         for i, entry in enumerate(self.blocks(block.get("properties"), (*at, "properties"))):
-            column = self.column(entry, (*at, "properties", i), rules)
+            column, made = read_column(self, entry, self.format, self.owner, (*at, "properties", i))
+            rules += made
             if column and column.name in positions:
                 self.wrong((*at, "properties", i), f"column {column.name!r} stands here twice. Remove one.")
             elif column:
@@ -311,7 +299,7 @@ class _Reading(Walk):
         if not columns:
             self.wrong((*at, "properties"), f"table {name!r} has no columns. Name those that it brings.")
             return None
-        self.headers(columns, (*at, "properties"))
+        headers(self, columns, self.format in NESTED, (*at, "properties"))
         keys = sorted((c.name for c in columns if c.key), key=lambda n: positions[n])
         if keys:
             rules.append(once(tuple(keys)).model_copy(update={"owner": self.owner}))
@@ -324,106 +312,6 @@ class _Reading(Walk):
             "custom": self.custom(block, TABLE_PROPERTIES, at),
             "quality": self.blocks(block.get("quality"), (*at, "quality")),
         }
-
-    def headers(self, columns: Iterable[Column], at: Where) -> None:
-        """Report a header that two columns would answer to."""
-        taken: dict[str, str] = {}
-        for i, column in enumerate(columns):
-            for header in {h.strip().casefold() for h in (column.physical, *column.aliases)}:
-                if taken.setdefault(header, column.name) != column.name and self.format not in NESTED:
-                    what = f"columns {taken[header]!r} and {column.name!r} both answer to the header {header!r}."
-                    self.wrong((*at, i), f"{what} Give each its own.")
-
-    def column(self, entry: Any, at: Where, rules: list[Rule]) -> Column | None:
-        """A column; the rules that its own attributes make are added to the others."""
-        entry = self.known(entry, COLUMN, at)
-        name = entry.get("name")
-        if not isinstance(name, str) or not name.replace(" ", "_").isidentifier():
-            self.wrong((*at, "name"), f"a column needs a name of letters, digits and underscores; found {name!r}.")
-            return None
-        if name.startswith("_"):
-            self.wrong((*at, "name"), f"{name!r}: names that begin with an underscore are kept for Kinfold's own.")
-        kind = entry.get("logicalType")
-        if not self.choice(kind, LOGICAL_TYPES, (*at, "logicalType"), "a type that is read"):
-            kind = "string"
-        options = self.options(entry.get("logicalTypeOptions"), (*at, "logicalTypeOptions"))
-        custom = self.custom(entry, COLUMN_PROPERTIES, at)
-        severity, where = custom.get("severity", ("quarantine", at))
-        if not self.choice(severity, SEVERITIES, where, "a severity"):
-            severity = "quarantine"
-        key = self.truth(entry, "primaryKey", at)
-        column = Column(
-            name=name,
-            physical=str(entry.get("physicalName", name)),
-            type=kind,
-            format=str(options["format"]) if kind in DATED and "format" in options else None,
-            required=self.truth(entry, "required", at) or key,
-            unique=self.truth(entry, "unique", at),
-            key=key,
-            classification=str(entry.get("classification", "identity")),
-            values=self.values(entry.get("enum"), (*at, "enum")),
-            description=str(entry.get("description", "")),
-            **self.as_it_comes(name, custom, at),
-        )
-        update = {"severity": severity, "owner": self.owner}
-        rules += [rule.model_copy(update=update) for rule in column_rules(column, options)]
-        return column
-
-    def options(self, value: Any, at: Where) -> dict[str, Any]:
-        """A column's `logicalTypeOptions`; those that are wrong are noted and left out."""
-        options = dict(self.known(value or {}, OPTIONS, at))
-        if "format" in options:
-            try:
-                strptime(str(options["format"]))
-            except ValueError as error:
-                self.wrong((*at, "format"), f"{error}. Write it like dd/MM/yyyy or yyyyMMdd.")
-                del options["format"]
-        if "pattern" in options:
-            regular(self, str(options["pattern"]), (*at, "pattern"))
-        for name in ("minLength", "maxLength"):
-            if name in options and (type(options[name]) is not int or options[name] < 0):
-                self.wrong((*at, name), f"{name} is a whole number of characters; found {options.pop(name)!r}.")
-        for name in ("minimum", "maximum"):
-            if name in options and (isinstance(options[name], bool) or not isinstance(options[name], int | float)):
-                self.wrong((*at, name), f"{name} is a number; found {options.pop(name)!r}. Correct it.")
-        return options
-
-    def values(self, value: Any, at: Where) -> tuple[str, ...]:
-        """The values that an `enum` lists, as text."""
-        values: list[str] = []
-        for i, entry in enumerate(self.blocks(value, at)):
-            try:
-                values.append(as_text(entry.get("value") if isinstance(entry, dict) else entry))
-            except ValueError as error:
-                self.wrong((*at, i), f"{error}.")
-        return tuple(values)
-
-    def as_it_comes(self, name: str, custom: Custom, at: Where) -> dict[str, Any]:
-        """How a column is found in the file, cleaned, and checked against a list of codes."""
-        said: dict[str, Any] = {}
-        for attribute in ("aliases", "clean"):
-            if attribute in custom:
-                said[attribute] = self.model(Names, *custom[attribute]) or ()
-        for transform in said.get("clean", ()):
-            if transform not in _transforms():
-                near = nearest(transform, _transforms())
-                self.wrong(custom["clean"][1], f"{transform!r} is not a transform{near}. See docs/transforms.md.")
-        if "position" in custom:
-            said["position"] = self.position(*custom["position"])
-        if self.format == "fixed" and "position" not in custom:
-            self.wrong(at, f"column {name!r} of a fixed-width file needs the property position: [first, last].")
-        elif self.format != "fixed" and "position" in custom:
-            self.wrong(custom["position"][1], "position is for fixed-width files; this format has headers. Remove it.")
-        if "codes" in custom:
-            said["code_list"] = code_list(self, *custom["codes"])
-        return said
-
-    def position(self, value: Any, where: Where) -> tuple[int, int] | None:
-        well = isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value)
-        if well and 1 <= value[0] <= value[1]:
-            return value[0], value[1]
-        self.wrong(where, f"position is [first, last], characters counted from 1, both included; found {value!r}.")
-        return None
 
     def carried(self, draft: dict[str, Any], parent: Table | None) -> tuple[Column, ...]:
         """Columns of the tables above that a nested table's rows take along besides the keys."""

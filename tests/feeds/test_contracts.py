@@ -58,6 +58,7 @@ def test_all_contracts_load_in_a_fraction_of_a_second_and_import_nothing_slow() 
         ("required: true}", "requird: true}", "'requird' is not an attribute here: did you mean 'required'?"),
         ("property: yields", "property: yield", "did you mean 'yields'?"),
         ("{value: F}", "{value: no}", "put it in quotes"),
+        ("name: since, ", "name: since, classification: publik, ", "did you mean 'public'?"),
     ],
 )
 def test_a_slip_in_a_contract_is_told_with_its_line_and_what_was_meant(

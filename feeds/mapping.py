@@ -80,10 +80,8 @@ def mapped(
     for kind, (canonical, make) in makers.items():
         if kind in told:
             rows = pl.concat(told[kind])
-            made = make(rows, ids).with_columns(
-                feed=pl.lit(contract.id), partner=pl.lit(contract.partner), delivery=pl.lit(delivery)
-            )
-            frames[canonical.name] = _shaped(made, canonical)
+            alike = {"feed": contract.id, "partner": contract.partner, "delivery": delivery}
+            frames[canonical.name] = _shaped(make(rows, ids), canonical, alike)
     for table in contract.tables:
         for name, frame in _reference(table, accepted[table.name]).items():
             frames[name] = frame
@@ -102,11 +100,13 @@ def key_columns(table: Table) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(keys))
 
 
-def _shaped(frame: pl.DataFrame, table: Canonical) -> pl.DataFrame:
-    """The frame in the canonical order of columns and rows, one row a key."""
+def _shaped(frame: pl.DataFrame, table: Canonical, alike: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """The frame in the canonical order of columns and rows, one row a key; `alike` is the same in every row."""
     key = [name for name in table.key if name not in HISTORY]
-    schema = shape(table)
-    return frame.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(key, nulls_last=True)
+    same, schema = alike or {}, shape(table)
+    rows = frame.lazy().select(pl.col(name).cast(kind) for name, kind in schema.items() if name not in same)
+    rows = rows.sort(key, nulls_last=True).with_columns(pl.lit(v).alias(n) for n, v in same.items() if n in schema)
+    return rows.select(list(schema)).collect()
 
 
 def _timed(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
@@ -159,10 +159,11 @@ def _owners(table: Table) -> list[tuple[str, ...]]:
 
 
 def _source_records(contract: Contract, delivery: str, found: People, ids: _Ids) -> pl.DataFrame:
-    made = records(found).with_columns(feed=pl.lit(contract.id), delivery=pl.lit(delivery))
+    made = records(found)
     made = ids.records(made, "key", "record_id").rename({"key": "source_key"})
     read = [n for n in SOURCE_RECORD.schema if n not in ("record_id", "feed", "source_key", "row_hash", "delivery")]
-    return _shaped(made.with_columns(pl.struct(read).hash(HASH_SEED).alias("row_hash")), SOURCE_RECORD)
+    made = made.with_columns(pl.struct(read).hash(HASH_SEED).alias("row_hash"))
+    return _shaped(made, SOURCE_RECORD, {"feed": contract.id, "delivery": delivery})
 
 
 # -- what rows tell -------------------------------------------------------------------------------------------------
@@ -177,12 +178,15 @@ class _Ids:
 
     def records(self, rows: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
         """The rows with the `record_id` of a source key; each distinct key is hashed once."""
-        fresh = rows.select(pl.col(column).alias("key")).unique().join(self.known, on="key", how="anti")
-        made = fresh.with_columns(record_ids(self.contract.keys_of, fresh["key"], self.ring).alias("id"))
-        self.known = pl.concat([self.known, made])
-        return rows.join(
+        told = rows.join(
             self.known.select(pl.col("key").alias(column), pl.col("id").alias(name)), on=column, how="left"
         )
+        fresh = told.filter(pl.col(name).is_null()).select(pl.col(column).alias("key")).drop_nulls().unique()
+        if fresh.is_empty():
+            return told
+        made = fresh.with_columns(record_ids(self.contract.keys_of, fresh["key"], self.ring).alias("id"))
+        self.known = pl.concat([self.known, made])
+        return self.records(rows, column, name)
 
     def told(self, rows: pl.DataFrame, name: str, purpose: str, parts: list[str]) -> pl.DataFrame:
         """The rows with an id made of feed and parts; rows wholly alike are one, others that share it are numbered."""

@@ -34,6 +34,7 @@ OF_ONE_COLUMN = (
 OF_ONE_ROW = (
     *OF_ONE_COLUMN, "column_pair_values_a_to_be_greater_than_b", "column_pair_values_to_be_equal",
 )  # fmt: skip
+NOT_NULL = "column_values_to_not_be_null"
 OF_NULLS = ("column_values_to_not_be_null", "column_values_to_be_null")
 MARKED = ("read", "nested", "given", "parsed", "valid", "member", "before", "listed_in")
 NAMING = ("column", "column_A", "column_B", "column_list")
@@ -153,13 +154,13 @@ def judged_alone(
         arguments.pop("mostly", None)  # what share may break it is judged at the end: see `evidence`
         asked[i] = _Asked(rule, name, arguments)
         groups.setdefault(tuple(_looked_at(arguments)), []).append(i)
-    values = {columns: shown.select(columns).unique(maintain_order=True) for columns in groups}
-    batches = [[c for c in values if values[c].height <= FEW], *([c] for c in values if values[c].height > FEW)]
+    values = {
+        columns: (shown.select(columns).unique(maintain_order=True), numbers) for columns, numbers in groups.items()
+    }
     broken: dict[int, pl.Series] = {}
-    for batch in batches:
-        for i, (positions, _) in _judged(contract, table, asked, {c: (values[c], groups[c]) for c in batch}).items():
-            columns = next(c for c in batch if i in groups[c])
-            broken[i] = _carried(shown.select(columns), values[columns][positions])
+    for i, (positions, _) in _judged_all(contract, table, asked, values).items():
+        columns = next(c for c in groups if i in groups[c])
+        broken[i] = _carried(shown.select(columns), values[columns][0][positions])
     return broken
 
 
@@ -227,17 +228,14 @@ def concluded(contract: Contract, table: Table, broken: Mapping[int, pl.Series],
             asked[i] = _Asked(rule, name, arguments)
             columns = tuple(_looked_at(arguments)) or ("row",)
             frames.setdefault(columns, (seen.select(columns), []))[1].append(i)
-    for columns, part in frames.items():
-        if part[0].is_empty() and rules[part[1][0]].kind == "once":
-            found[part[1][0]] = (pl.Series("index", [], pl.UInt32), True)
-            continue
-        for i, (positions, well) in _judged(contract, table, asked, {columns: part}).items():
-            index = pl.Series("index", positions, pl.UInt32)
-            if i in where:
-                twice = where[i].gather(index.sort())
-                first = pl.struct(columns).is_first_distinct().alias("first")
-                index = twice.filter(~seen.select(columns)[twice].select(first)["first"])
-            found[i] = (broken.get(i, index), well)
+    frames = {columns: part for columns, part in frames.items() if part[0].height}
+    for i, (positions, well) in _judged_all(contract, table, asked, frames).items():
+        index = pl.Series("index", positions, pl.UInt32)
+        if i in where:
+            twice, digest = where[i].gather(index.sort()), [f"{i} once", f"{i} once more"]
+            first = pl.struct(digest).is_first_distinct().alias("first")
+            index = twice.filter(~seen.select(digest)[twice].select(first)["first"])
+        found[i] = (broken.get(i, index), well)
     failed: list[pl.DataFrame] = [pl.DataFrame(schema=FAILED)]
     counts: list[tuple[str, str, str, int]] = []
     refused: list[str] = []
@@ -259,7 +257,7 @@ def _by_share(rule: Rule, wide: bool = False) -> bool:
 def _reading_rules(contract: Contract, table: Table) -> list[Rule]:
     """Rules that the format brings: that a row could be read as one, and that what it is nested in was accepted."""
     rules = [
-        Rule(name=sentence, kind="read", expect="column_values_to_not_be_null", columns=(), severity=severity)
+        Rule.model_validate({"name": sentence, "kind": "read", "expect": NOT_NULL, "columns": (), "severity": severity})
         for sentence, severity in readers.faults(contract)
         if sentence != readers.BAD_LINE or not table.parent
     ]
@@ -434,11 +432,26 @@ class _Asked:
     arguments: dict[str, Any]
 
 
+_Group = tuple[pl.DataFrame, list[int]]  # what rules look at, and the rules' numbers
+
+
+def _judged_all(
+    contract: Contract, table: Table, asked: Mapping[int, _Asked], groups: Mapping[tuple[str, ...], _Group]
+) -> dict[int, tuple[list[int], bool]]:
+    """`_judged` of every group: those of few rows together, for a batch has its price, and the others each alone."""
+    few = {columns: group for columns, group in groups.items() if group[0].height <= FEW}
+    many = [{columns: group} for columns, group in groups.items() if columns not in few]
+    found: dict[int, tuple[list[int], bool]] = {}
+    for batch in (few, *many):
+        found |= _judged(contract, table, asked, batch)
+    return found
+
+
 def _judged(
     contract: Contract,
     table: Table,
     asked: Mapping[int, _Asked],
-    groups: Mapping[tuple[str, ...], tuple[pl.DataFrame, list[int]]],
+    groups: Mapping[tuple[str, ...], _Group],
 ) -> dict[int, tuple[list[int], bool]]:
     """For each rule, the positions in its group's frame that broke it, and whether the expectation was met.
 

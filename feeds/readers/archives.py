@@ -140,7 +140,7 @@ def _members(path: str, content: Callable[[str], BinaryIO]) -> list[Source]:
         ) from None
     if len(infos) > MEMBERS:
         raise Rejected(path, f"the archive should hold at most {MEMBERS} files; it holds {len(infos)}", remedy)
-    data = [info for info in infos if not info.is_dir() and not _junk(info.filename)]
+    data = [info for info in infos if not info.filename.endswith("/") and not _junk(info.filename)]
     for number, info in enumerate(data, 1):
         _well(path, number, info)
     names = [info.filename.casefold() for info in data]
@@ -177,7 +177,14 @@ def _well(path: str, number: int, info: zipfile.ZipInfo) -> None:
     steps = name.replace("\\", "/").split("/")
     place = f"file {number} of the archive"
     mode = info.external_attr >> 16
-    if name.startswith(("/", "\\")) or ".." in steps or ":" in steps[0] or not name.isprintable() or "\\" in name:
+    if (
+        not name
+        or name.startswith(("/", "\\"))
+        or ".." in steps
+        or ":" in steps[0]
+        or not name.isprintable()
+        or "\\" in name
+    ):
         raise Rejected(path, f"{place} should have a plain name that stays within the archive", "Pack it again")
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise Rejected(path, f"{place} should be a plain file, and is a link or a device", "Pack the file itself")

@@ -61,7 +61,7 @@ def read(
             )
         if table.header_row is not None:
             names = names[:1]
-        loaded = [(name, *_loaded(book, name, source.name)) for name in names if name]
+        loaded = [(name, *_loaded(book, name, source.name)) for name in names if name is not None]
         sheet, frame, errors = max(loaded, key=lambda one: _best(table, one[1])[1])
         row = _best(table, frame)[0] if table.header_row is None else table.header_row
         _, found = _header(contract, table, frame, row, sheet, source.name)

@@ -145,7 +145,7 @@ def whole(contract: str) -> bytes:
 
 
 @pytest.mark.parametrize("contract", WHOLE)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_mangled_file_is_accounted_for_or_refused_in_words(
     council: Council, contract: str, data: st.DataObject

@@ -84,7 +84,8 @@ def people(contract: Contract, accepted: Mapping[str, pl.DataFrame]) -> People:
             f"{c}_other" for c in shared
         )
     gone = pl.concat(nobody).unique().join(together.select("key"), on="key", how="anti")
-    return People(together, pl.concat(others), pl.concat(addresses), gone, pl.concat(counts))
+    once = pl.concat(counts).group_by("table", "rule", "severity", maintain_order=True).agg(pl.col("rows").sum())
+    return People(together, pl.concat(others), pl.concat(addresses), gone, once)
 
 
 def source_key(columns: Iterable[str]) -> pl.Expr:

@@ -18,7 +18,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from assets.context import Council
+from feeds.ledger import current, whole
+from governance.pseudonyms import record_ids
 from warehouse.site import PROJECT
+from warehouse.tables import TABLES, Zone
 
 PEOPLE = 2500
 FIRST, SECOND = date(2026, 11, 20), date(2026, 11, 21)
@@ -112,9 +116,58 @@ def second(published: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         f" Path({str(place.home / 'drop')!r}), Path({str(place.folder / 'truth')!r}), first=False)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=place.environment, check=True)
+    purge(place)
     said = place.run("ingest", ok=False)
     place.run("night", "--date", str(SECOND))
     yield place, said
+
+
+def council_of(place: Place) -> Council:
+    """The council that a place's commands run for."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("KINFOLD_HOME", "KINFOLD_STATE"):
+            patch.setenv(name, place.environment[name])
+        return Council.open()
+
+
+def purge(place: Place) -> None:
+    """The housing partner takes one of its cases back, on the second day; whose records it told of is noted."""
+    council = council_of(place)
+    people = current(council.store, "homelessness", "accepted__person")
+    case = people["case_ref"][0]
+    keys = people.filter(case_ref=case).select(pl.concat_str("case_ref", "person_no", separator="|").alias("key"))
+    ids = record_ids("homelessness", keys["key"], council.ring).to_list()
+    (place.folder / "purged.json").write_text(json.dumps(ids))
+    with (place.home / "drop" / "housing" / f"homelessness_{SECOND}.jsonl").open("a") as file:
+        file.write(json.dumps({"case_ref": case, "purge": True}) + "\n")
+
+
+def standing_of(place: Place, night: date, ids: set[str]) -> dict[str, int]:
+    """In which tables of the vault and of facts, and in how many rows, one of these ids stands."""
+    store, found = council_of(place).store, {}
+    for table in TABLES.values():
+        if table.zone in (Zone.VAULT, Zone.FACTS) and str(night) in store.folders(table.zone, table.name):
+            frame = store.read(table, night)
+            texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+            lists = [name for name, kind in frame.schema.items() if kind == pl.List(pl.String)]
+            held = [pl.col(name).is_in(list(ids)) for name in texts]
+            held += [pl.col(name).list.eval(pl.element().is_in(list(ids))).list.any() for name in lists]
+            hits = frame.filter(pl.any_horizontal(pl.lit(False), *held).fill_null(False))
+            if hits.height:
+                found[table.name] = hits.height
+    return found
+
+
+def test_what_a_partner_takes_back_is_in_no_table_of_the_next_night(
+    published: Place, second: tuple[Place, str]
+) -> None:
+    place, _ = second
+    purged = set(json.loads((place.folder / "purged.json").read_text()))
+    before = standing_of(published, FIRST, purged)
+    assert {"source_record", "event", "person_link"} <= before.keys() and standing_of(place, SECOND, purged) == {}
+    store = council_of(place).store
+    for feed in ("homelessness", "council-tax"):
+        assert not whole(store, feed, str(FIRST)) and whole(store, feed, str(SECOND))
 
 
 def test_every_row_is_accounted_for(published: Place) -> None:

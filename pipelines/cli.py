@@ -103,7 +103,9 @@ def ingest(feeds: tuple[str, ...]) -> None:
         return
 
     def tell(outcome: run.Outcome) -> None:
-        click.echo(f"{'accepted' if outcome.succeeded else 'REJECTED'}  {outcome.what}  {outcome.seconds:.1f} s")
+        status = outcome.status if outcome.succeeded else (outcome.status or "failed").upper()
+        again = ", checked anew" if outcome.anew else ""
+        click.echo(f"{status:<8}  {outcome.what}  {outcome.seconds:.1f} s{again}")
         if outcome.reason:
             click.echo(f"  {outcome.reason}")
 

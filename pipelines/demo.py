@@ -155,7 +155,7 @@ def _report(council: Council, night: date, delivered: Sequence[str]) -> None:
         ("marts, in DuckDB", home / "marts" / "current.duckdb"),
         ("case summaries", home / "outbox"),
         ("runs, checks, freshness", "make serve, then http://127.0.0.1:3000"),
-        ("ten questions to ask", "docs/questions.md"),
+        ("eleven questions to ask", "docs/questions.md"),
     ):
         click.echo(f"  {what:<34} {path}")
 

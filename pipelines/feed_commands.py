@@ -113,6 +113,7 @@ def reject(name: str, key: str, by: str, why: str) -> None:
 
 def _decide(name: str, key: str, verdict: str, by: str, why: str) -> None:
     from assets.context import Council
+    from assets.returned import tell_deliveries
     from feeds.arrivals import settle
     from feeds.ledger import decide
 
@@ -121,8 +122,10 @@ def _decide(name: str, key: str, verdict: str, by: str, why: str) -> None:
     if name not in council.contracts:
         raise click.BadParameter(f"{name!r} is no feed here. Feeds: {', '.join(sorted(council.contracts))}.")
     decide(council.store, name, key, verdict, by, why, now)
-    for load in settle(council.contracts[name], council.store, council.vault, council.ring, now):
+    made = list(settle(council.contracts[name], council.store, council.vault, council.ring, now))
+    for load in made:
         click.echo(f"{load.status}  {load.feed} {load.delivery}")
+    tell_deliveries(council, name, [load.delivery for load in made], now)
 
 
 def _contract(name: str) -> "Contract":

@@ -56,7 +56,7 @@ def ingestion(contract: Contract) -> list[dg.AssetsDefinition]:
     fresh = dg.FreshnessPolicy.time_window(fail_window=due * 2, warn_window=due * 1.25)
 
     @dg.multi_asset(
-        name=f"ingest_{name}",  # one step: a step of its own for each asset costs more than small feeds' whole work
+        name=f"take_in_{name}",  # one step: a step of its own for each asset costs more than small feeds' whole work
         specs=[
             dg.AssetSpec(
                 [feed, "landed"],

@@ -62,7 +62,7 @@ def test_a_summary_leaves_with_its_row_its_file_and_its_log_entry(releaser, log,
     assert row["expires_on"] == date(2026, 12, 4)
     assert path.name == f"{row['release_id']}_until_2026-12-04.html"
     entry = log.frame().row(0, named=True)
-    assert entry["agreement"] == "multi-agency-safeguarding v3 shares[0], shares[3], shares[9]"
+    assert entry["agreement"] == "multi-agency-safeguarding v3 shares[0], shares[3], shares[11]"
     assert (entry["action"], entry["person_id"], entry["release_id"]) == ("release", PERSON, row["release_id"])
     assert log.verify() == []
 

@@ -35,6 +35,12 @@ def test_each_feed_has_a_job_its_assets_and_a_freshness_policy(council: Council)
     assert groups == {"feeds", "people", "history", "risk", "summaries", "sharing", "marts", "monitoring"}
 
 
+def test_the_code_location_loads_as_the_web_server_loads_it(council: Council) -> None:
+    repository = build(council).get_repository_def()
+    repository.load_all_definitions()  # refuses what single jobs do not: two things of one name
+    assert repository.has_job("nightly") and repository.has_job("decide_delivery")
+
+
 def test_the_night_waits_for_no_feed_and_publishes_last(council: Council) -> None:
     nightly = build(council).resolve_job_def("nightly")
     names = [node.name for node in nightly.nodes_in_topological_order]
@@ -78,15 +84,14 @@ def test_a_mistake_in_a_contract_stops_loading_with_file_line_and_remedy(
 ) -> None:
     import shutil
 
-    site = tmp_path / "sites" / "elsewhere"
-    shutil.copytree(council.site, site)
-    contract = site / "feeds" / "police-missing.odcs.yaml"
+    site = shutil.copytree(council.site.parent, tmp_path / "sites") / council.site.name  # contracts extend the library
+    contract = site / "feeds" / "police-incidents.odcs.yaml"
     contract.write_text(contract.read_text().replace("surname: surname", "surnme: surname", 1))
     monkeypatch.setenv("KINFOLD_SITE", str(site))
-    with pytest.raises(SiteError, match=r"police-missing\.odcs\.yaml:\d+: .*surnme"):
+    with pytest.raises(SiteError, match=r"police-incidents\.odcs\.yaml:\d+: .*surnme"):
         Council.open()
     said = CliRunner().invoke(main, ["check"])
-    assert said.exit_code == 1 and "police-missing.odcs.yaml" in said.output and "Traceback" not in said.output
+    assert said.exit_code == 1 and "police-incidents.odcs.yaml" in said.output and "Traceback" not in said.output
 
 
 def test_a_team_that_does_not_exist_is_refused_before_anything_runs(council: Council, tmp_path: Path) -> None:
@@ -94,8 +99,7 @@ def test_a_team_that_does_not_exist_is_refused_before_anything_runs(council: Cou
 
     from governance.organisation import load_organisation
 
-    site = tmp_path / "sites" / "elsewhere"
-    shutil.copytree(council.site, site)
+    site = shutil.copytree(council.site.parent, tmp_path / "sites") / council.site.name
     file = site / "site.yaml"
     file.write_text(file.read_text().replace("marts_for: analysts", "marts_for: analyst"))
     with pytest.raises(SiteError, match=r"site\.yaml:\d+: .*analyst"):

@@ -49,7 +49,7 @@ def test_the_event_log_and_the_console_hold_nothing_of_what_an_error_quotes(tmp_
     subprocess.run([sys.executable, "-m", "pipelines.cli", "keys", "init"], cwd=PROJECT, env=environment, check=True)
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, cwd=PROJECT, env=environment)
     assert done.returncode == 0, done.stderr
-    assert "ingest_police_missing stopped on ValueError at assets/feeds.py:" in done.stdout
+    assert "take_in_police_missing stopped on ValueError at assets/feeds.py:" in done.stdout
     assert CANARY not in done.stdout + done.stderr
     searched = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".db" for path in searched)

@@ -172,7 +172,7 @@ def test_what_a_partner_takes_back_is_in_no_table_of_the_next_night(
 
 def test_every_row_is_accounted_for(published: Place) -> None:
     loads = published.query("SELECT feed, status, received, accepted + quarantined + withdrawn FROM feed_loads")
-    assert len(loads) == 18
+    assert len(loads) == 21
     for feed, status, received, accounted in loads:
         assert status == "accepted" and received == accounted, feed
     assert published.query("SELECT sum(quarantined) > 0 FROM feed_loads") == [(True,)]

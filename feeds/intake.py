@@ -35,14 +35,13 @@ from feeds.purges import told_of
 from feeds.repeats import BEFORE, remapped, terms
 from feeds.rules import COUNTED, RuleError
 from feeds.sifting import Previous, Sifted, added, gathered, mapped_apart, settled, sifted
-from feeds.spool import BUDGET, PIECE, Spool
+from feeds.spool import BUDGET, CELL, PIECE, Spool
 from feeds.state import after
 from governance.keys import KeyProblem, KeyRing
 from governance.vault import Vault, VaultError
 from warehouse.store import Store, StoreError
 from warehouse.tables import TABLES, Zone
 
-CELL = 20  # bytes that a cell takes in memory, about
 WORDED = (RuleError, StoreError, VaultError, KeyProblem)  # their messages hold no values
 
 Frames = Iterable[tuple[str, pl.DataFrame]]

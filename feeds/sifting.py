@@ -74,6 +74,7 @@ def gathered(contract: Contract, chunks: Iterable[tuple[str, pl.DataFrame]], spo
         piles[table.name].add(pl.DataFrame(schema={**readers.PLACE, **columns}))
     for name, chunk in chunks:
         piles[name].add(chunk)
+    spool.gathered()
     return piles
 
 
@@ -133,13 +134,21 @@ def sifted(
         failed = verdict.failed.group_by("index").agg(pl.col("rule").sort().alias("failed_rules"))
         own, start = [], 0
         for i, rows in enumerate(_told(table, received[table.name], made.withdrawing[table.name])):
-            numbered = rows.with_columns(stood[i]).with_row_index("index", offset=start)
-            aside = numbered.join(failed, on="index", how="inner", maintain_order="left").drop("index", BEFORE)
-            well = numbered.join(failed, on="index", how="anti", maintain_order="left").drop("index")
+            index = pl.int_range(start, start + rows.height, dtype=pl.UInt32, eager=True).alias("index")
+            hit = index.is_in(failed["index"].implode())
+            aside = rows.filter(hit).with_columns(index.filter(hit))
+            aside = aside.join(failed, on="index", how="left", maintain_order="left").drop("index")
+            well = rows.with_columns(stood[i])
+            well = well.filter(~hit) if aside.height else well
             made.quarantined[table.name].add(aside)
             made.accepted[table.name].add(well)
             own.append(well.select("_file", "_row", *_columns(wanted, table.name)))
             start += rows.height
+            del rows, aside, well
+            if spool.full:  # a few rows kept in memory would keep the texts of their whole piece there
+                made.accepted[table.name].settle(0)
+                made.quarantined[table.name].settle(0)
+                made.withdrawing[table.name].settle(0)
         kept[table.name] = pl.concat(own)
         received[table.name].clear()
     made.counts = pl.concat([made.counts, *(counts[name] for name in names)])
@@ -175,7 +184,7 @@ def _told(table: Table, received: Pile, withdrawing: Pile | None = None) -> Iter
         purging = rows.select(_withdraws(table).alias("purging"))["purging"]
         if withdrawing is not None:
             withdrawing.add(rows.filter(purging))
-        yield rows.filter(~purging)
+        yield rows.filter(~purging) if purging.any() else rows
 
 
 def _withdraws(table: Table) -> pl.Expr:

@@ -17,8 +17,9 @@ import polars as pl
 
 from warehouse.store import Cipher
 
-BUDGET = 512 << 20  # bytes of rows, as polars holds them, that one delivery may have in memory
-PIECE = 192 << 20  # bytes of rows that are worked on at once, of a delivery that has more
+CELL = 20  # bytes that a cell of text takes in memory, about: what polars itself estimates leaves much out
+BUDGET = 600 << 20  # bytes of rows that one delivery may have in memory
+PIECE = 112 << 20  # bytes of rows that are worked on at once, of a delivery that has more
 LOCK = ".lock"
 
 
@@ -109,14 +110,14 @@ class Pile:
             return
         self.height += frame.height
         self._frames.append(frame)
-        size = int(frame.estimated_size())
+        size = frame.height * frame.width * CELL
         self._size += size
         self._spool.grown(size)
         if self._spool.full:
             self.settle(self._piece)
 
     def settle(self, most: int) -> None:
-        """Set down what is in memory, if that is more than `most` bytes."""
+        """Set down what is in memory, if that is more than `most` bytes, as a piece of its own."""
         if self._frames and self._size > most:
             self._set_down.append(self._spool.write(pl.concat(self._frames)))
             self._spool.grown(-self._size)

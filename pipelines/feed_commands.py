@@ -87,7 +87,9 @@ def listed(name: str | None, held: bool) -> None:
         if not held or row["status"] == "held":
             counts = f"{row['accepted']:>10,} accepted {row['quarantined']:>7,} quarantined"
             click.echo(f"{row['status']:<9} {row['feed']:<22} {row['delivery']:<13} {counts}")
-            if row["reason"]:
+            if row["decided_by"]:
+                click.echo(f"          decided by {row['decided_by']}: {row['decided_reason']}")
+            elif row["reason"]:
                 click.echo(f"          {row['reason']}")
 
 

@@ -31,7 +31,9 @@ MANIFEST = "delivery.json"
 PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".upload", ".incomplete", "~")
 ENCRYPTED = (".pgp", ".gpg", ".asc")
 WRAPPED = (*ENCRYPTED, ".gz", ".zip")
+FIGURES = 6  # beside a date, a name may hold a time or a number of the file; an NHS number has ten
 AHEAD = timedelta(days=1)  # a file that says it will change later than this has had its time set by its sender
+EARLY = timedelta(days=7)  # a delivery that its name dates later than this waits: it would outrank all until then
 DATE = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
@@ -119,14 +121,40 @@ def fits(path: str, pattern: str) -> bool:
     """
     if path.count("/") != pattern.count("/"):
         return False
-    plain, wanted = plain_name(path), _small_ending(pattern)
-    stages = [path]
+    wanted = _small_ending(pattern)
+    return any(fnmatchcase(name, wanted) for name in _stages(path, wanted))
+
+
+def _stages(path: str, wanted: str) -> set[str]:
+    """What a file is called as it is, and before each time that it was packed or encrypted."""
+    plain, stages = plain_name(path), [path]
     while stages[-1].casefold().endswith(WRAPPED):
         stages.append(stages[-1].rpartition(".")[0])
-    names = {_small_ending(stage) for stage in stages} | {plain}
-    if len(stages) > 1:
-        names.add(plain + PurePosixPath(wanted).suffix)
-    return any(fnmatchcase(name, wanted) for name in names)
+    packed = {plain + PurePosixPath(wanted).suffix} if len(stages) > 1 else set()
+    return {_small_ending(stage) for stage in stages} | {plain} | packed
+
+
+def foreseen(path: str, pattern: str) -> bool:
+    """Whether a pattern says all that a file's name says, but for dates and a few figures.
+
+    What else a sender puts into a name may be that of a person, and is not repeated to anybody.
+    """
+    wanted = _small_ending(pattern)
+    form = "(.*?)".join(map(re.escape, re.split(r"\[[^]]*\]|[*?]+", wanted)))
+    for name in _stages(path, wanted):
+        found = re.fullmatch(form, name, re.DOTALL)
+        own = DATE.sub("", "|".join(found.groups())) if found else "?"
+        if re.fullmatch(r"[0-9_. |()-]*", own) and sum(c.isdigit() for c in own) <= FIGURES:
+            return True
+    return False
+
+
+def called(path: str, contract: Contract) -> str:
+    """What a file is called in what is said of it: by its name where that is `foreseen`, else by its pattern."""
+    fitting = [pattern for pattern in contract.globs if fits(path, pattern)]
+    if not fitting or any(foreseen(path, pattern) for pattern in fitting):
+        return path if fitting else contract.globs[0]
+    return max(fitting, key=len)
 
 
 def _small_ending(path: str) -> str:
@@ -146,7 +174,12 @@ def day_of(delivery: str) -> date:
 
 
 def find_deliveries(
-    drop: Path, contracts: Mapping[str, Contract], store: Store, now: datetime, quiet: timedelta
+    drop: Path,
+    contracts: Mapping[str, Contract],
+    store: Store,
+    now: datetime,
+    quiet: timedelta,
+    early: timedelta | None = EARLY,
 ) -> list[Found]:
     """Find the deliveries that lie whole in the drop folder, oldest first.
 
@@ -160,6 +193,8 @@ def find_deliveries(
         store: where deliveries have landed.
         now: UTC, naive.
         quiet: how long a file must have stood unchanged.
+        early: how far ahead of `now` a name may date its delivery; one dated later waits, and `strangers` tells of it.
+            None: whatever its date.
     """
     young, ahead = ((now + by).replace(tzinfo=UTC).timestamp() for by in (-quiet, AHEAD))
     groups: dict[tuple[date, str], list[Path]] = {}
@@ -173,6 +208,8 @@ def find_deliveries(
             group = (_day(entry.path, now), feed)
             times = [p.stat().st_mtime for p in (entry.path, *_within(entry.path))]
         except FileNotFoundError:  # renamed or taken back this moment
+            continue
+        if early is not None and group[0] > (now + early).date():
             continue
         if passing or entry.kind == "closed" or (quiet and any(young < time < ahead for time in times)):
             waiting.add(group)
@@ -198,8 +235,12 @@ def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) ->
     return Found(feed, str(day) if number == 1 else f"{day}.{number}", files, digest)
 
 
-def strangers(drop: Path, contracts: Mapping[str, Contract]) -> list[str]:
-    """What lies in the drop folder and cannot be taken in, in words; names of files are not repeated."""
+def strangers(drop: Path, contracts: Mapping[str, Contract], now: datetime | None = None) -> list[str]:
+    """What lies in the drop folder and cannot be taken in, in words; names of files are not repeated.
+
+    Args:
+        now: UTC, naive; with it also what waits because its name dates it too far ahead.
+    """
     seen: Counter[tuple[str, str]] = Counter()
     for entry in _entries(drop, contracts):
         folder = entry.name.rpartition("/")[0]
@@ -208,6 +249,8 @@ def strangers(drop: Path, contracts: Mapping[str, Contract]) -> list[str]:
             seen[folder, entry.kind] += 1
         elif not known:
             seen[folder, ""] += 1
+        elif now and _named_day(entry.path.name, date.min) > (now + EARLY).date():
+            seen[folder, "ahead"] += 1
         elif not os.access(entry.path.parent, os.W_OK | os.X_OK):
             seen[folder, "stuck"] += 1
     told = []
@@ -291,6 +334,10 @@ ADVICE = {
     "special": ("pipe(s), socket(s) or device(s)", "Send a plain file"),
     "odd": ("file(s) with a name of control characters or not in UTF-8", "Rename and send again"),
     "closed": ("file(s) or folder(s) that may not be read", "Give Kinfold's group the right to read: see the guide"),
+    "ahead": (
+        f"file(s) whose name gives a date more than {EARLY.days} days ahead",
+        "They wait until then; if the date is wrong, send them with the right one",
+    ),
     "stuck": ("file(s) that may not be taken away", "Give Kinfold's group the right to write to the folder"),
 }
 
@@ -364,12 +411,18 @@ def _feed(name: str, contracts: Mapping[str, Contract]) -> str | None:
 
 def _day(path: Path, now: datetime) -> date:
     """The date in a file's name, else that of its last change, which senders may have set to a day to come."""
-    for year, month, day in DATE.findall(path.name):
+    changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
+    return _named_day(path.name, min(changed, now).date())
+
+
+def _named_day(name: str, other: date) -> date:
+    """The first date in a name, else the other."""
+    for year, month, day in DATE.findall(name):
         try:
             return date(int(year), int(month), int(day))
         except ValueError:
             continue
-    return min(datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None), now).date()
+    return other
 
 
 def _within(path: Path) -> list[Path]:

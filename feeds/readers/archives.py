@@ -9,14 +9,14 @@ import io
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO
 
 from feeds.contracts import Contract, Table
-from feeds.deliveries import ENCRYPTED, plain_name
+from feeds.deliveries import ENCRYPTED, foreseen, plain_name
 from feeds.deliveries import fits as named
 from feeds.readers.frames import Rejected
 
@@ -55,12 +55,13 @@ def sources(contract: Contract, files: Sequence[str], content: Callable[[str], B
         Rejected: an archive is damaged, encrypted, a bomb, or holds what it should not.
     """
     found: list[Source] = []
+    patterns = {PurePosixPath(p).name for p in (*contract.globs, *(t.file for t in contract.tables if t.file))}
     for path in sorted(files):
         inner = path
         while inner.casefold().endswith(ENCRYPTED):
             inner = inner.rpartition(".")[0]
         if inner.casefold().endswith(".zip"):
-            found += _members(path, content)
+            found += _members(path, content, patterns)
         elif inner.casefold().endswith(".gz"):
             found.append(Source(path, path, None, _gunzip(path, content)))
         else:
@@ -124,8 +125,11 @@ def _gunzip(path: str, content: Callable[[str], BinaryIO]) -> Callable[[], Binar
     return opened
 
 
-def _members(path: str, content: Callable[[str], BinaryIO]) -> list[Source]:
-    """The members of a zip that hold data, once nothing is wrong with any of them."""
+def _members(path: str, content: Callable[[str], BinaryIO], patterns: Collection[str]) -> list[Source]:
+    """The members of a zip that hold data, once nothing is wrong with any of them.
+
+    A member is called by its own name only where the contract foresees it: else it may be that of a person.
+    """
     plain = Source(path, path, None, _plain(path, content))
     remedy = "Send the files as they are, or packed with gzip"
     stream = plain.open()
@@ -151,8 +155,12 @@ def _members(path: str, content: Callable[[str], BinaryIO]) -> list[Source]:
     unfolded, packed = sum(i.file_size for i in data), min(sum(i.compress_size for i in data), stream.seek(0, 2))
     if unfolded > LARGEST or (unfolded > SMALL and unfolded > SPREAD * packed):
         raise _bomb(path)
+    called = {
+        i.filename: i.filename if any(foreseen(i.filename, p) for p in patterns) else f"file {number}"
+        for number, i in enumerate(data, 1)
+    }
     return [
-        Source(f"{path}/{info.filename}", path, info.filename, _member(path, archive, info))
+        Source(f"{path}/{called[info.filename]}", path, info.filename, _member(path, archive, info))
         for info in sorted(data, key=lambda i: i.filename)
     ]
 

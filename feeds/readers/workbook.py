@@ -49,6 +49,7 @@ def read(
     _well(contract.format, data, source.name)
     book = _opened(data, source.name)
     sheets = {name.strip().casefold(): name for name in book.sheet_names}
+    places = {name: f"sheet {number}" for number, name in enumerate(book.sheet_names, 1)}  # a name may be a person's
     early = contract.format != "xls" and _counts_from_1904(data)
     said: list[str] = []
     for table in tables:
@@ -61,11 +62,12 @@ def read(
             )
         if table.header_row is not None:
             names = names[:1]
-        loaded = [(name, *_loaded(book, name, source.name)) for name in names if name is not None]
+        called = {name: f"sheet {table.sheet!r}" if table.sheet else places[name] for name in names if name is not None}
+        loaded = [(name, *_loaded(book, name, called[name], source.name)) for name in called]
         sheet, frame, errors = max(loaded, key=lambda one: _best(table, one[1])[1])
         row = _best(table, frame)[0] if table.header_row is None else table.header_row
-        _, found = _header(contract, table, frame, row, sheet, source.name)
-        said.append(f"sheet {sheet!r}, " + (f"header in row {row}" if row else "no header"))
+        _, found = _header(contract, table, frame, row, called[sheet], source.name)
+        said.append(f"{called[sheet]}, " + (f"header in row {row}" if row else "no header"))
         columns = {c.name: c for c in table.columns}
         body = frame.slice(row).select(frame.columns[i] for i in found.values())
         body.columns = list(found)
@@ -98,8 +100,12 @@ def _unless_ours(error: BaseException, refusal: Rejected) -> BaseException:
     return error if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError) else refusal
 
 
-def _loaded(book: Any, sheet: str, file: str) -> tuple[pl.DataFrame, list[tuple[int, int]]]:
-    """A sheet as text from its first row, and the row and column of each cell that holds an error, from 0."""
+def _loaded(book: Any, sheet: str, called: str, file: str) -> tuple[pl.DataFrame, list[tuple[int, int]]]:
+    """A sheet as text from its first row, and the row and column of each cell that holds an error, from 0.
+
+    Args:
+        called: what the sheet is called to whoever has to be told.
+    """
     try:
         loaded = book.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
         if not loaded.height:
@@ -110,7 +116,7 @@ def _loaded(book: Any, sheet: str, file: str) -> tuple[pl.DataFrame, list[tuple[
         return frame, [error.position for error in errors.errors] if errors else []
     except BaseException as error:  # noqa: BLE001 - as above
         raise _unless_ours(
-            error, Rejected(file, f"sheet {sheet!r} should open", "Open it in Excel, save it again, and send it")
+            error, Rejected(file, f"{called} should open", "Open it in Excel, save it again, and send it")
         ) from None
 
 
@@ -123,20 +129,18 @@ def _best(table: Table, frame: pl.DataFrame) -> tuple[int, int]:
 
 
 def _header(
-    contract: Contract, table: Table, frame: pl.DataFrame, row: int, sheet: str, file: str
+    contract: Contract, table: Table, frame: pl.DataFrame, row: int, called: str, file: str
 ) -> tuple[list[str], dict[str, int]]:
     if not row:
         return [], frames.in_order(table, frame.width, file)
     if row > frame.height:
-        raise Rejected(
-            file, f"sheet {sheet!r} should have its header in row {row}", "Check the sheet and send it again"
-        )
+        raise Rejected(file, f"{called} should have its header in row {row}", "Check the sheet and send it again")
     header = [cell or "" for cell in frame.row(row - 1)]
     body = frame.slice(row)
     for i, cell in enumerate(header):
         if not cell.strip() and body.to_series(i).null_count() < body.height:
             header[i] = f"column {i + 1}"  # nobody's, and something stands under it
-    place = f"row {row}" if len(contract.tables) == 1 else f"row {row} of sheet {sheet!r}"
+    place = f"row {row}" if len(contract.tables) == 1 else f"row {row} of {called}"
     return header, frames.columns(contract, table, header, file, place)
 
 

@@ -73,7 +73,7 @@ def test_the_header_is_found_on_whichever_sheet_and_row_it_stands(make: Make) ->
     data = workbook(plain(["Read me"]), plain(HEADER, ["1", datetime(2020, 5, 4), 12.5], at=6, left=2))
     found = rows(make(LETS, "xlsx", server=DETECT), data, notes)
     assert found.select("_row", "ref", "began", "rent").rows() == [(8, "1", "04/05/2020", "12.5")]
-    assert notes["in/a"] == "sheet 'Sheet 2', header in row 7"
+    assert notes["in/a"] == "sheet 2, header in row 7"
     assert "should name the column" in refusal(make(LETS, "xlsx", server=DETECT), workbook(plain(["Read me"])))
 
 

@@ -110,18 +110,31 @@ class Pile:
             return
         self.height += frame.height
         self._frames.append(frame)
-        size = frame.height * frame.width * CELL
+        size = self._of(frame)
         self._size += size
         self._spool.grown(size)
         if self._spool.full:
             self.settle(self._piece)
 
     def settle(self, most: int) -> None:
-        """Set down what is in memory, if that is more than `most` bytes, as a piece of its own."""
-        if self._frames and self._size > most:
-            self._set_down.append(self._spool.write(pl.concat(self._frames)))
-            self._spool.grown(-self._size)
-            self._frames, self._size = [], 0
+        """Set down what is in memory, if that is more than `most` bytes, in pieces of their size."""
+        if not self._frames or self._size <= most:
+            return
+        self._spool.grown(-self._size)
+        piece: list[pl.DataFrame] = []
+        size = 0
+        for frame in self._frames:
+            if piece and size + self._of(frame) > self._piece:
+                self._set_down.append(self._spool.write(pl.concat(piece)))
+                piece, size = [], 0
+            piece.append(frame)
+            size += self._of(frame)
+        self._set_down.append(self._spool.write(pl.concat(piece)))
+        self._frames, self._size = [], 0
+
+    @staticmethod
+    def _of(frame: pl.DataFrame) -> int:
+        return frame.height * frame.width * CELL
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """The frames as pieces: one, unless they were set down; none where there are no rows."""

@@ -19,7 +19,7 @@ from feeds import cleaning
 from feeds.contracts import Column
 from feeds.deliveries import DATE
 from feeds.parsing import parsed
-from feeds.sketches import Sample, Sketch, identifier, sketch
+from feeds.sketches import VALUE, Sample, Sketch, identifier, sketch
 from warehouse.site import SiteError
 
 DATES = (
@@ -56,6 +56,13 @@ IDENTITY: Mapping[str, str] = {
 NOT_PEOPLE = r"school|organisation|team|worker|officer|company|provider|ward|area|street_?name|file|product"
 CHECKED = {"nhs_number": cleaning.nhs_number, "upn": cleaning.upn, "postcode": cleaning.postcode,
            "email": cleaning.email}  # fmt: skip
+TOLD = (
+    r"nom|nam|person|client|customer|contact|mother|father|parent|carer|guardian|worker|officer|manager|applicant|"
+    r"tenant|owner|lord|holder|claimant|victim|suspect|witness|child|pupil|student|patient|resident|teacher|doctor|"
+    r"spouse|partner|sibling|relative|next_of_kin|nok|who|allocated|assigned|lead|born|birth|d_o_b|addr|surn|"
+    r"note|comment|remark|detail|text|descr|by$"
+)
+KIND = r"(code|type|kind|status|role|reason|category|class|group|band|stage|flag|ind|indicator|relation\w*|yn|level)$"
 WHOSE = r"person|client|customer|child|pupil|student|nominal|patient|resident|tenant|applicant|member|user|holder|party"
 KEY = r"(^|_)(id|ref|reference|no|number|key|code)$"
 
@@ -82,11 +89,17 @@ def draft(path: Path, feed: str, partner: str) -> str:
     Raises:
         SiteError: the sample cannot be read; with what to do.
     """
-    sample = sketch(path)
-    tables = tuple(t for t in sample.tables if t.frame.columns)
-    if not tables:
-        raise SiteError([f"{path.name}: no column has a name and no record a value. Ask for a fuller sample."])
-    return written(replace(sample, tables=tables), feed, partner, f"{partner}/{DATE.sub('*', path.name, count=1)}")
+    try:
+        sample = sketch(path)
+        tables = tuple(t for t in sample.tables if t.frame.columns)
+        if not tables:
+            raise SiteError([f"{path.name}: no column has a name and no record a value. Ask for a fuller sample."])
+        return written(replace(sample, tables=tables), feed, partner, f"{partner}/{DATE.sub('*', path.name, count=1)}")
+    except SiteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its words may quote a value
+        kind = type(error).__name__
+        raise SiteError([f"{path.name}: nothing can be drafted from it ({kind}). Ask for another sample."]) from None
 
 
 def written(sample: Sample, feed: str, partner: str, place: str) -> str:
@@ -97,6 +110,7 @@ def written(sample: Sample, feed: str, partner: str, place: str) -> str:
     place = place if "*" in place else f"{place.rpartition('/')[0]}/*{Path(place).suffix}"
     lines = [
         "# Drafted from a sample. Look at every line: types and keys are guesses; what a row tells is for you to say.",
+        "# Names of columns and lists of codes are the sample's own: take out what is about one person.",
         "apiVersion: v3.1.0",
         "kind: DataContract",
         f"id: {feed}",
@@ -150,7 +164,7 @@ def _guess(table: Sketch, header: str, name: str) -> Guess:
     counts = values.value_counts(sort=True)
     if kind in ("string", "integer") and not identity and 1 <= counts.height <= CODES and values.len():
         short = values.str.len_chars().max()
-        if values.len() >= 8 * counts.height and isinstance(short, int) and short <= 40:
+        if values.len() >= 8 * counts.height and isinstance(short, int) and short <= 40 and _codes(name, counts):
             codes, kind = tuple(sorted(counts[values.name].to_list())), "string"
     column = Column(
         name=name,
@@ -163,6 +177,19 @@ def _guess(table: Sketch, header: str, name: str) -> Guess:
     )
     distinct = values.len() == cells.len() > 1 and values.n_unique() >= ENOUGH * values.len()
     return Guess(column, attribute, table.positions.get(header), values.len() == cells.len() > 0, distinct)
+
+
+def _codes(name: str, counts: pl.DataFrame) -> bool:
+    """Whether the values of a column that does not look like identity may stand in a contract all the same.
+
+    Not what somebody is called or has written, and nothing that hardly anybody shares unless it is as short as a code.
+    """
+    if re.search(TOLD, name) and not re.search(KIND, name):
+        return False
+    value, times = counts.to_series(0), counts.to_series(1)
+    unknown = re.fullmatch(r"column(_\d+)?", name) is not None  # what a column is for that no header names
+    long = value.str.len_chars() > 2 if unknown else (times < 3) & (value.str.len_chars() > 3)
+    return not long.any() and not any(VALUE.search(v) or not v.isprintable() for v in value)
 
 
 def _attribute(name: str, values: pl.Series) -> str | None:

@@ -26,6 +26,11 @@ SAMPLE = 32 * 2**20  # bytes that are looked at
 ROWS = 20_000
 DELIMITERS = ",;|\t~^"
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+# what no column is called: numbers of five digits and more, days, electronic addresses, postcodes
+VALUE = re.compile(
+    r"\d{5}|@|^\d{1,4}([-/. ])(\d\d?|[A-Za-z]{3})\1\d{2,4}\b|^[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$|^(\d ?){9}",
+    re.IGNORECASE,
+)
 BOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 
 
@@ -133,7 +138,7 @@ def _lines(name: str, text: str, server: dict[str, Any]) -> Sample:
     _, delimiter, rows = found
     at = _header(rows)
     said = server | ({"delimiter": delimiter} if delimiter != "," else {})
-    custom = {"headerRow": at + 1} if at else {}
+    custom = {} if at == 0 else {"headerRow": 0 if at is None else at + 1}
     return Sample("csv", said, (Sketch(stem, _cells(rows, at), custom=custom),))
 
 
@@ -153,21 +158,37 @@ def _parted(text: str, delimiter: str) -> tuple[float, str, list[list[str]]]:
     return (width * share if width > 1 and share > 0.6 else 0), delimiter, rows
 
 
-def _header(rows: Sequence[Sequence[str]]) -> int:
-    """Which row names the columns: the first that is as full as the fullest, its cells distinct and no figures."""
+def _header(rows: Sequence[Sequence[str]]) -> int | None:
+    """Which row names the columns: the first that is as full as the fullest, its cells distinct and no figures.
+
+    None where the first full row is of values as those below it: names of columns go into a contract, values must not.
+    """
     fullest = max((sum(bool(c.strip()) for c in row) for row in rows[:200]), default=0)
-    for i, row in enumerate(rows[:50]):
-        cells = [c.strip() for c in row if c.strip()]
-        wordy = sum(bool(re.search(r"[^\W\d]", c)) for c in cells)
-        if len(cells) >= max(1, 0.7 * fullest) and len(set(cells)) == len(cells) and wordy == len(cells):
+    full = [i for i, row in enumerate(rows[:50]) if sum(bool(c.strip()) for c in row) >= max(1, 0.7 * fullest)]
+    for before, i in zip([None, *full], full, strict=False):
+        cells = [c.strip() for c in rows[i] if c.strip()]
+        if _told(rows, i):
+            return before
+        if len(set(cells)) == len(cells) and all(re.search(r"[^\W\d]", c) for c in cells):
             return i
-    return 0
+    return full[0] if full else 0
 
 
-def _cells(rows: Sequence[Sequence[str]], at: int) -> pl.DataFrame:
-    """Rows below a header as columns by its cells; what stands beyond the header is left out."""
-    header = [c.strip() for c in rows[at]]
-    below = [row for row in rows[at + 1 :] if any(c.strip() for c in row)]
+def _told(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a row holds values: figures alone, what looks like a date or a number of somebody, what others hold."""
+    cells = [c.strip() for c in rows[at]]
+    given = [c for c in cells if c]
+    if any(VALUE.search(c) for c in given) or 2 * sum(bool(re.search(r"[^\W\d]", c)) for c in given) < len(given):
+        return True
+    below = [row for row in rows[at + 1 :] if [c.strip() for c in row] != cells]
+    return any(cell and any(i < len(row) and row[i].strip() == cell for row in below) for i, cell in enumerate(cells))
+
+
+def _cells(rows: Sequence[Sequence[str]], at: int | None) -> pl.DataFrame:
+    """Rows below a header as columns by its cells, or by number; what stands beyond the header is left out."""
+    width = max(map(len, rows))
+    header = [f"column_{i + 1}" for i in range(width)] if at is None else [c.strip() for c in rows[at]]
+    below = [row for row in rows[0 if at is None else at + 1 :] if any(c.strip() for c in row)]
     columns = {
         name: pl.Series([row[i] if i < len(row) else None for row in below], dtype=pl.String)
         for i, name in enumerate(header)
@@ -202,7 +223,9 @@ def _sheets(name: str, data: bytes) -> Iterator[Sketch]:
         rows = [[cell or "" for cell in row] for row in frame.rows()]
         if rows:
             at = _header(rows)
-            yield Sketch(identifier(sheet), _cells(rows, at), custom={"sheet": sheet, "headerRow": at + 1})
+            yield Sketch(
+                identifier(sheet), _cells(rows, at), custom={"sheet": sheet, "headerRow": 0 if at is None else at + 1}
+            )
 
 
 def _archive(name: str, data: bytes) -> Sample:

@@ -186,3 +186,43 @@ def test_whatever_the_cells_a_draft_loads_or_the_sample_is_refused(
         drafted(folder, "a.csv", "\n".join(",".join(row) for row in rows))
     except SiteError as error:
         assert "permits.odcs" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [f"Quillfeather{n % 5},Ann,{1950 + n % 40}-01-0{1 + n % 9},0000424242,ZQ9 {n % 10}ZQ" for n in range(60)],
+        [f"Quillfeather{n % 5},Ann {n % 3},Town" for n in range(60)],
+    ],
+)
+def test_the_first_row_of_a_sample_without_a_header_names_no_column(tmp_path: Path, rows: list[str]) -> None:
+    text, contract = drafted(tmp_path, "permits.csv", "\n".join(rows))
+    assert contract.tables[0].header_row == 0
+    assert contract.tables[0].columns[0].name == "column_1"
+    assert not any(value in text for value in ("Quillfeather", "Ann", "0000424242", "ZQ9"))
+
+
+@pytest.mark.parametrize("header", ["tenant", "allocated_to", "keyworker", "school contact", "SURN", "Notes", "who"])
+def test_no_list_of_codes_is_made_of_what_people_are_called_or_have_written(tmp_path: Path, header: str) -> None:
+    lines = [f"{n},Sam Quillfeather {n % 4},{'AB'[n % 2]}" for n in range(80)]
+    text, contract = drafted(tmp_path, "permits.csv", "\n".join([f"ref,{header},zone", *lines]))
+    assert "Quillfeather" not in text
+    assert contract.tables[0].columns[2].values == ("A", "B")
+
+
+def test_no_list_of_codes_holds_what_hardly_anybody_shares_or_a_number_of_somebody(tmp_path: Path) -> None:
+    lines = [f"{n},{'Quillfeather' if n == 7 else 'Leased'},{'07700900123' if n % 2 else 'none'}" for n in range(80)]
+    text, _ = drafted(tmp_path, "permits.csv", "\n".join(["ref,tenure,via", *lines]))
+    assert "Quillfeather" not in text
+    assert "07700900123" not in text
+
+
+def test_what_cannot_be_drafted_from_is_told_without_its_values(tmp_path: Path) -> None:
+    nested = io.BytesIO()
+    pl.DataFrame({"a": [["Quillfeather"]]}).write_parquet(nested)
+    for content in (nested.getvalue(), b"PAR1 Quillfeather PAR1", b"\x1f\x8b Quillfeather"):
+        with pytest.raises(SiteError) as told:
+            drafted(tmp_path, "permits.bin", content)
+        assert "Ask for another sample" in str(told.value)
+        assert "Quillfeather" not in str(told.value)
+        assert told.value.__suppress_context__

@@ -66,6 +66,15 @@ def arguments(expect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(a for a in kind if a != "mostly"), tuple(dict.fromkeys(a for a in (*kind, *own) if a not in UNHEARD))
 
 
+@cache
+def judges_rows(expect: str) -> bool:
+    """Whether an expectation says which rows break it, and not only that a table does."""
+    if expect in OWN_EXPECTATIONS:
+        return True
+    source = (_core() / f"expect_{expect}.py").read_text(encoding="utf-8")
+    return re.search(r"^class Expect\w+\(\w*MapExpectation\):", source, re.MULTILINE) is not None
+
+
 def _core() -> Path:
     spec = importlib.util.find_spec("great_expectations")
     return Path(str(spec.origin if spec else "")).parent / "expectations" / "core"
@@ -205,6 +214,9 @@ class Rulebook:
             what = f"{body['expect']!r} is no expectation that Great Expectations has{near}. Correct it."
             wrong((*at_body, "expect"), what)
             return None
+        if severity == "quarantine" and not judges_rows(expect):
+            what = f"{body['expect']!r} judges a table as a whole and points at no row: it can warn or reject only."
+            wrong((*at, "severity") if "severity" in entry else at, what)
         if "mostly" in body and severity == "quarantine":
             wrong((*at_body, "mostly"), "a rule on a share of rows can warn or reject only.")
         custom = self.walk.custom(entry, QUALITY_PROPERTIES, at)

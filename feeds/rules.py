@@ -187,15 +187,17 @@ def evidence(contract: Contract, table: Table, rows: pl.DataFrame, broken: Mappi
     typed = {c.name: c for c in table.all_columns}
     for i, rule in enumerate(rules_of(contract, table)):
         if rule.kind == "once":
-            key = pl.struct(once_columns(contract, table, rule))
-            shown |= {f"{i} once": key.hash(1), f"{i} once more": key.hash(2)}
+            key, given = pl.struct(once_columns(contract, table, rule)), pl.any_horizontal(_given(rule))
+            shown |= {
+                name: pl.when(given).then(key.hash(seed)) for seed, name in ((1, f"{i} once"), (2, f"{i} once more"))
+            }
         elif of_one_row(rule) and _by_share(rule):
             at = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(broken[i].implode())
             absent = pl.lit(False) if rule.expect in OF_NULLS else pl.col(rule.columns[0]).is_null()
             shown[f"{i} mark"] = pl.when(at).then(0).when(~absent).then(1).cast(pl.Int8)
         elif not of_one_row(rule):
             shown |= {f"{i} {name}": _typed(typed[name]) for name in rule.columns}
-    return rows.select(pl.lit(True).alias("row"), *(e.alias(name) for name, e in shown.items()))
+    return rows.select(pl.repeat(True, pl.len()).alias("row"), *(e.alias(name) for name, e in shown.items()))
 
 
 def concluded(contract: Contract, table: Table, broken: Mapping[int, pl.Series], seen: pl.DataFrame) -> Verdict:
@@ -213,10 +215,12 @@ def concluded(contract: Contract, table: Table, broken: Mapping[int, pl.Series],
     asked: dict[int, _Asked] = {}
     frames: dict[tuple[str, ...], tuple[pl.DataFrame, list[int]]] = {}
     where: dict[int, pl.Series] = {}
-    for i, rule in enumerate(rules if seen.height else []):
+    for i, rule in enumerate(rules):
+        if not seen.height and (rule.kind != "custom" or rule.columns):
+            continue  # of a table without rows only their number can be asked
         if rule.kind == "once":
             digest = [f"{i} once", f"{i} once more"]
-            where[i] = seen[digest[0]].is_duplicated().arg_true()
+            where[i] = (seen[digest[0]].is_duplicated() & seen[digest[0]].is_not_null()).arg_true()
             asked[i] = _Asked(rule, "compound_columns_to_be_unique", {"column_list": digest})
             frames[tuple(digest)] = (seen.select(digest)[where[i]], [i])
         elif of_one_row(rule) and _by_share(rule):
@@ -228,7 +232,7 @@ def concluded(contract: Contract, table: Table, broken: Mapping[int, pl.Series],
             asked[i] = _Asked(rule, name, arguments)
             columns = tuple(_looked_at(arguments)) or ("row",)
             frames.setdefault(columns, (seen.select(columns), []))[1].append(i)
-    frames = {columns: part for columns, part in frames.items() if part[0].height}
+    frames = {columns: part for columns, part in frames.items() if part[0].height or columns == ("row",)}
     for i, (positions, well) in _judged_all(contract, table, asked, frames).items():
         index = pl.Series("index", positions, pl.UInt32)
         if i in where:
@@ -265,6 +269,11 @@ def _reading_rules(contract: Contract, table: Table) -> list[Rule]:
         name = f"the {table.parent.replace('_', ' ')} that it belongs to was accepted"
         rules.append(Rule(name=name, kind="nested", expect="column_values_to_not_be_null", columns=()))
     return rules
+
+
+def _given(rule: Rule) -> list[pl.Expr]:
+    """What stands in a rule's columns: rows that have nothing there repeat nothing."""
+    return [pl.col(name).is_not_null() for name in rule.columns]
 
 
 def once_columns(contract: Contract, table: Table, rule: Rule) -> list[str]:

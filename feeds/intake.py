@@ -112,7 +112,9 @@ def _checked(
         step.name = "judging its rows"
         fits = not spool.full
         previous = previous_rows(contract, store, before) if fits else None
-        known = previous if as_before and contract.delivery == "snapshot" else None
+        # rows that stand because they are old may have been judged on other terms
+        told_whole = contract.delivery == "snapshot" and not contract.look_back
+        known = previous if as_before and told_whole else None
         made = sifted(contract, received, spool, day, work.look, known)
         _refused(landed, made)
         fate = outcome(contract, store, landed, before, {name: pile.height for name, pile in made.accepted.items()})

@@ -26,7 +26,10 @@ def terms(contract: Contract, ring: KeyRing) -> str:
     Only what was made on the same terms may be taken over.
     """
     code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.rglob("*.py"))]
-    text = "\n".join([contract.model_dump_json(exclude={"xsd"}), pl.__version__, *code])
+    beside = sorted(contract.xsd.parent.rglob("*.xsd")) if contract.xsd else []  # a schema may include its neighbours
+    schemas = [f"{path.name}\n{path.read_text(encoding='utf-8', errors='replace')}" for path in beside]
+    named = contract.xsd.name if contract.xsd else ""
+    text = "\n".join([contract.model_dump_json(exclude={"xsd"}), pl.__version__, named, *schemas, *code])
     return str(hashed(pl.Series([text]), ring.key("terms")).item())
 
 

@@ -207,12 +207,11 @@ def _orphans(rows: pl.DataFrame, parents: pl.DataFrame) -> pl.Series:
 
 def _looked_up(contract: Contract) -> dict[str, dict[str, list[str]]]:
     """For each table the others that its rules look up, and which columns of them."""
-    return {
-        table.name: {
-            str(rule.args["table"]): list(rule.args["to"]) for rule in table.rules if rule.kind == "member"
-        }
-        for table in contract.tables
-    }  # fmt: skip
+    wanted: dict[str, dict[str, list[str]]] = {table.name: {} for table in contract.tables}
+    for table in contract.tables:
+        for rule in (rule for rule in table.rules if rule.kind == "member"):
+            wanted[table.name].setdefault(str(rule.args["table"]), []).extend(rule.args["to"])
+    return wanted
 
 
 def _columns(wanted: Mapping[str, Mapping[str, list[str]]], name: str) -> list[str]:

@@ -120,7 +120,8 @@ def take_in(council: Council, contract: Contract, mine: Iterable[str]) -> dict[s
     The partner is told of each.
     """
     now, mine = datetime.now(UTC).replace(tzinfo=None), set(mine)
-    every = find_deliveries(council.home / "drop", {contract.id: contract}, council.store, now, quiet=timedelta(0))
+    # what is to be taken in was chosen when it was found, by its age and date
+    every = find_deliveries(council.home / "drop", {contract.id: contract}, council.store, now, timedelta(0), None)
     found = [one for one in every if one.feed == contract.id and one.delivery in mine]
     made = settle(contract, council.store, council.vault, council.ring, now, found)
     loads = {load.delivery: load for load in made}

@@ -58,7 +58,7 @@ def _measure(folder: Path) -> None:
         table: list[Stage] = []
         written = timed("generate", partial(extracts, night, number == 0))
         progress.stages.clear()
-        found = run.waiting(council)
+        found = run.waiting(council, early=None)
         run.ingest(defs, instance, found)
         table.append(_total("ingest, all feeds", progress.stages))
         progress.stages.clear()

@@ -96,7 +96,7 @@ def ingestion(home: Path, folder: Path) -> float:
     council = _council(folder, home)
     defs, where = build(council), run.instance()
     began = time.perf_counter()
-    outcomes = run.ingest(defs, where, run.waiting(council))
+    outcomes = run.ingest(defs, where, run.waiting(council, early=None))
     seconds = time.perf_counter() - began
     bad = [one for one in outcomes if not one.succeeded]
     if bad:

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -96,7 +96,7 @@ def ingest(feeds: tuple[str, ...]) -> None:
         if feed not in council.contracts:
             raise click.BadParameter(f"{feed!r} is no feed here. Feeds: {', '.join(sorted(council.contracts))}.")
     found = run.waiting(council, feeds)
-    for problem in strangers(council.home / "drop", council.contracts):
+    for problem in strangers(council.home / "drop", council.contracts, datetime.now(UTC).replace(tzinfo=None)):
         click.echo(problem)
     if not found and not run.unfinished(council):
         click.echo(f"No delivery is waiting in {council.home / 'drop'}.")

@@ -15,7 +15,7 @@ import dagster as dg
 from assets.context import NIGHT, Council
 from assets.feeds import AS_CONTRACTED, BATCH, job_name, partitions
 from feeds.arrivals import unsettled
-from feeds.deliveries import Found, delivery_order, find_deliveries
+from feeds.deliveries import EARLY, Found, delivery_order, find_deliveries
 from pipelines.progress import Stage, progress, silent
 from warehouse.site import PROJECT
 
@@ -47,11 +47,15 @@ def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def waiting(council: Council, feeds: Iterable[str] | None = None) -> list[Found]:
-    """Deliveries in the drop folder that have not landed, whatever their age, for the named feeds or all."""
+def waiting(council: Council, feeds: Iterable[str] | None = None, early: timedelta | None = EARLY) -> list[Found]:
+    """Deliveries in the drop folder that have not landed, whatever their age, for the named feeds or all.
+
+    Args:
+        early: how far ahead of today a name may date its delivery; None: whatever its date, as of an invented borough.
+    """
     chosen = set(feeds) if feeds else set(council.contracts)
     now = datetime.now(UTC).replace(tzinfo=None)
-    found = find_deliveries(council.home / "drop", council.contracts, council.store, now, quiet=timedelta(0))
+    found = find_deliveries(council.home / "drop", council.contracts, council.store, now, timedelta(0), early)
     return [one for one in found if one.feed in chosen]
 
 

@@ -45,6 +45,10 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     @dg.asset(key=USED, group_name=GROUP, deps=accepted, description="Which delivery of each feed the night uses.")
     def used(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
         tonight = night_of(context, council)
+        published = council.store.published()
+        if published and tonight < published:
+            why = f"The night of {published} is published, and what {tonight} would use may be dropped since. "
+            raise dg.Failure(f"{why}Run {published} again, or a later night.", allow_retries=False)
         heal(council)
         chosen = deliveries_in_force(council.store, council.contracts, tonight)
         rows = [(feed, *ground) for feed, ground in grounds(council.store, chosen).items()]

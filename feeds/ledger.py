@@ -226,10 +226,17 @@ def current(store: Store, feed: str, name: str, delivery: str | None = None) -> 
     A canonical table that the feed does not speak of is empty.
 
     Raises:
-        StoreError: the feed has no accepted delivery, or no frame of that name.
+        StoreError: the feed has no accepted delivery, its rows are no longer kept, or there is no frame of that name.
     """
-    folder = f"feed/{feed}/{delivery or latest_accepted(store, feed) or 'none'}"
-    if name in TABLES and name not in store.names(Zone.VAULT, folder):
+    delivery = delivery or latest_accepted(store, feed) or "none"
+    folder = f"feed/{feed}/{delivery}"
+    names = store.names(Zone.VAULT, folder)
+    if names and not whole(store, feed, delivery):
+        raise StoreError(
+            f"feed {feed}: the rows after delivery {delivery} are no longer kept, as a night that used a later one has "
+            "been published. Use a later night."
+        )
+    if name in TABLES and name not in names:
         return pl.DataFrame(schema=shape(TABLES[name]))
     return store.get(Zone.VAULT, folder, name).collect()
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from assets.context import Council
+from assets.monitoring import USED
 from benchmarks.feeds35 import HEADER, deliver, site
 from governance.keys import create, key_file
 from pipelines import run
 from pipelines.definitions import build
 from warehouse.store import StoreError
+from warehouse.tables import Zone
 
 FEED = "feed-00"
 
@@ -47,7 +50,7 @@ def test_a_run_takes_in_all_that_waits_of_a_feed_and_shows_each_delivery(
     council: Council, instance: dg.DagsterInstance
 ) -> None:
     deliver(council.home / "drop", 1, 3, 10)
-    outcomes = run.ingest(build(council), instance, run.waiting(council))
+    outcomes = run.ingest(build(council), instance, run.waiting(council, early=None))
     assert [(one.what, one.status, one.anew) for one in outcomes] == [
         (f"{FEED} 2026-11-0{day}", "accepted", False) for day in (1, 2, 3)
     ]
@@ -62,9 +65,9 @@ def test_a_run_takes_in_all_that_waits_of_a_feed_and_shows_each_delivery(
 def test_a_late_delivery_tells_of_those_that_were_checked_anew(council: Council, instance: dg.DagsterInstance) -> None:
     defs = build(council)
     put(council, 3, 10)
-    run.ingest(defs, instance, run.waiting(council))
+    run.ingest(defs, instance, run.waiting(council, early=None))
     put(council, 1, 10)
-    outcomes = run.ingest(defs, instance, run.waiting(council))
+    outcomes = run.ingest(defs, instance, run.waiting(council, early=None))
     assert [(one.what, one.anew) for one in outcomes] == [(f"{FEED} 2026-11-01", False), (f"{FEED} 2026-11-03", True)]
 
 
@@ -74,7 +77,7 @@ def test_a_held_delivery_fails_a_blocking_check_and_the_job_decides_on_it(
     defs = build(council)
     put(council, 1, 10)
     put(council, 2, 20)
-    first, second = run.ingest(defs, instance, run.waiting(council))
+    first, second = run.ingest(defs, instance, run.waiting(council, early=None))
     assert first.succeeded and second.status == "held" and not second.succeeded
     assert "had 10 accepted rows in 2026-11-01 and has 20 now (+100%)" in second.reason
     events = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
@@ -91,3 +94,10 @@ def test_a_held_delivery_fails_a_blocking_check_and_the_job_decides_on_it(
     said["delivery"] = "2026-11-01"
     with pytest.raises(StoreError, match="not held: it is accepted"):
         job.execute_in_process(instance=instance, run_config=config)
+
+
+def test_no_night_is_run_before_one_that_is_published(council: Council, instance: dg.DagsterInstance) -> None:
+    council.store.publish(date(2026, 11, 20), {})
+    outcome = run.night(build(council), instance, date(2026, 11, 19))
+    assert not outcome.succeeded and "The night of 2026-11-20 is published" in outcome.reason
+    assert council.store.folders(Zone.LEDGER, USED) == []

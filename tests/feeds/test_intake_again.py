@@ -1,0 +1,139 @@
+"""What intake promises where contracts change, rows stand unchanged, tables are empty, or dates are wrong."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from feedhouse import HEADER, NOW, PEOPLE, House, Make
+
+from feeds.arrivals import forget
+from feeds.deliveries import find_deliveries, strangers
+from feeds.ledger import current_all, deliveries_in_force
+from feeds.repeats import terms
+from warehouse.site import SiteError
+from warehouse.store import StoreError
+from warehouse.tables import SOURCE_RECORD
+
+ANN = "A1,Ann,Fox,01/02/1990,F,2024-01-01\n"
+BOB = "B1,Bob,Fox,01/02/1991,M,2024-01-01\n"
+OLD = "O1,Old,Fox,01/02/1990,F,2020-01-01\n"
+COUNT = """\
+    quality:
+      - name: the table holds rows
+        type: custom
+        engine: greatExpectations
+        severity: {severity}
+        implementation: {{expect: table_row_count_to_be_between, min_value: 1}}
+"""
+TIES = """\
+  - name: person
+    properties:
+      - {name: ref, logicalType: string, primaryKey: true}
+      - {name: house, logicalType: string}
+    customProperties: [{property: person, value: {key: ref}}, {property: file, value: "in/p*"}]
+  - name: tie
+    properties:
+      - {name: ref, logicalType: string, required: true}
+      - {name: house, logicalType: string}
+    customProperties: [{property: file, value: "in/t*"}]
+"""
+
+
+def test_a_table_without_rows_is_held_to_how_many_it_should_have(make: Make, house: House) -> None:
+    contract = make(TIES + COUNT.format(severity="reject"))
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,h\n")
+    house.put("in/t_2026-11-01.csv", "ref,house\n")
+    (load,) = house.load_all(contract)
+    assert load.status == "rejected" and "the table holds rows" in (load.reason or "")
+    assert [(r.table, r.rows) for r in load.rules if r.rule == "the table holds rows"] == [("tie", 1)]
+    assert load.received == load.accepted + load.quarantined + load.withdrawn == 1
+
+
+def test_rows_are_counted_in_a_table_that_has_no_other_rule_of_its_own(make: Make, house: House) -> None:
+    contract = make(TIES + COUNT.format(severity="reject").replace("min_value: 1", "min_value: 2, max_value: 2"))
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,h\n")
+    house.put("in/t_2026-11-01.csv", "ref,house\n1,h\n1,h\n")
+    (load,) = house.load_all(contract)
+    assert (load.status, load.tables) == ("accepted", {"person": 1, "tie": 2})
+
+
+def test_a_rule_that_points_at_no_row_cannot_set_rows_aside(make: Make) -> None:
+    make(TIES + COUNT.format(severity="warn"))
+    with pytest.raises(SiteError, match="points at no row: it can warn or reject only"):
+        make(TIES + COUNT.format(severity="quarantine"))
+
+
+def test_what_is_not_given_repeats_nothing(make: Make, house: House) -> None:
+    unique = "{name: forename, logicalType: string, unique: true}"
+    contract = make(PEOPLE.replace("{name: forename, logicalType: string}", unique))
+    rows = [ANN, BOB, *(row.replace("Ann", "").replace("A1", ref) for row in (ANN,) for ref in ("C1", "D1"))]
+    load = house.load(contract, "in/p_2026-11-01.csv", HEADER + "".join(rows) + ANN.replace("A1", "E1"))
+    assert (load.received, load.accepted, load.quarantined) == (5, 4, 1)
+    assert [(r.rule, r.rows) for r in load.rules if r.rows] == [("forename is given once", 1)]
+
+
+def test_a_table_may_look_up_several_columns_of_another(make: Make, house: House) -> None:
+    looks = "".join(
+        f"      - {{name: {to} is there, type: custom, engine: greatExpectations, implementation: "
+        f"{{expect: column_values_to_exist_in, column: {to}, table: person}}}}\n"
+        for to in ("ref", "house")
+    )
+    contract = make(f"{TIES}    quality:\n{looks}")
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,h\n")
+    house.put("in/t_2026-11-01.csv", "ref,house\n1,h\n2,h\n1,x\n1,\n")
+    (load,) = house.load_all(contract)
+    assert load.tables == {"person": 1, "tie": 2}
+    assert {r.rule: r.rows for r in load.rules if r.rows} == {"ref is there": 1, "house is there": 1}
+
+
+def test_a_row_that_stood_for_its_age_is_judged_when_it_is_told_again(make: Make, house: House) -> None:
+    back = "  - {property: lookBack, value: 1y}\n"
+    house.load(make(PEOPLE, custom=back), "in/p_2026-11-01.csv", HEADER + ANN + OLD)
+    stricter = PEOPLE.replace("forename, logicalType: string}", "forename, logicalType: string, enum: [{value: Ann}]}")
+    contract = make(stricter, custom=back)
+    house.load(contract, "in/p_2026-11-02.csv", HEADER + ANN)
+    load = house.load(contract, "in/p_2026-11-03.csv", HEADER + ANN + OLD)
+    assert (load.accepted, load.quarantined) == (1, 1)
+
+
+def test_a_schema_that_changed_under_its_name_makes_other_terms(make: Make, house: House, tmp_path: Path) -> None:
+    beside = tmp_path / "site" / "feeds"
+    contract = make()
+    assert terms(contract, house.ring) == terms(contract, house.ring)
+    contract = contract.model_copy(update={"xsd": beside / "a.xsd"})
+    told = set()
+    for schema, included in (("one", "one"), ("two", "one"), ("two", "two")):
+        (beside / "a.xsd").write_text(schema)
+        (beside / "included.xsd").write_text(included)
+        told.add(terms(contract, house.ring))
+    assert len(told) == 3
+
+
+def test_a_delivery_dated_far_ahead_waits_and_is_told_of(make: Make, house: House) -> None:
+    contract = make()
+    house.put("in/p_2062-01-01.csv", HEADER + ANN)
+    house.put("in/p_2026-11-27.csv", HEADER + BOB)
+
+    def found(now: datetime) -> list[str]:
+        return [one.delivery for one in find_deliveries(house.drop, {"one": contract}, house.store, now, timedelta(0))]
+
+    assert found(NOW) == ["2026-11-27"]
+    (told,) = strangers(house.drop, {"one": contract}, NOW)
+    assert told.startswith("drop/in: 1 file whose name gives a date more than 7 days ahead") and "2062" not in told
+    assert found(datetime(2061, 12, 25)) == ["2026-11-27", "2062-01-01"]
+    assert strangers(house.drop, {"one": contract}, datetime(2061, 12, 25)) == []
+
+
+def test_rows_that_are_no_longer_kept_are_not_read_as_none(make: Make, house: House) -> None:
+    contract = make()
+    house.load(contract, "in/p_2026-11-01.csv", HEADER + ANN)
+    house.load(contract, "in/p_2026-11-05.csv", HEADER + ANN + BOB)
+    used = deliveries_in_force(house.store, ["one"])
+    forget(house.store, {"one": contract}, used, house.ring)
+    assert current_all(house.store, used, SOURCE_RECORD).height == 2
+    earlier = deliveries_in_force(house.store, ["one"], date(2026, 11, 2))
+    assert earlier == {"one": "2026-11-01"}
+    with pytest.raises(StoreError, match="no longer kept"):
+        current_all(house.store, earlier, SOURCE_RECORD)

@@ -31,6 +31,8 @@ MANIFEST = "delivery.json"
 PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".upload", ".incomplete", "~")
 ENCRYPTED = (".pgp", ".gpg", ".asc")
 WRAPPED = (*ENCRYPTED, ".gz", ".zip")
+PLAIN = re.compile(r"(?:[0-9_. |()-]|(?<![A-Za-z])[A-Za-z](?![A-Za-z]))*")
+ENDING = re.compile(r"\.(csv|tsv|txt|dat|xml|json|jsonl|xlsx|xls|ods|parquet)$", re.IGNORECASE)
 FIGURES = 6  # beside a date, a name may hold a time or a number of the file; an NHS number has ten
 AHEAD = timedelta(days=1)  # a file that says it will change later than this has had its time set by its sender
 EARLY = timedelta(days=7)  # a delivery that its name dates later than this waits: it would outrank all until then
@@ -135,7 +137,7 @@ def _stages(path: str, wanted: str) -> set[str]:
 
 
 def foreseen(path: str, pattern: str) -> bool:
-    """Whether a pattern says all that a file's name says, but for dates and a few figures.
+    """Whether a pattern says all that a file's name says, but for dates, a few figures and letters that stand alone.
 
     What else a sender puts into a name may be that of a person, and is not repeated to anybody.
     """
@@ -143,8 +145,8 @@ def foreseen(path: str, pattern: str) -> bool:
     form = "(.*?)".join(map(re.escape, re.split(r"\[[^]]*\]|[*?]+", wanted)))
     for name in _stages(path, wanted):
         found = re.fullmatch(form, name, re.DOTALL)
-        own = DATE.sub("", "|".join(found.groups())) if found else "?"
-        if re.fullmatch(r"[0-9_. |()-]*", own) and sum(c.isdigit() for c in own) <= FIGURES:
+        own = DATE.sub("", ENDING.sub("", "|".join(found.groups()))) if found else "?"
+        if PLAIN.fullmatch(own) and sum(c.isdigit() for c in own) <= FIGURES:
             return True
     return False
 

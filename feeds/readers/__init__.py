@@ -18,6 +18,7 @@ from typing import BinaryIO
 import polars as pl
 
 from feeds.contracts import NESTED, WORKBOOKS, Contract, Table
+from feeds.deliveries import called
 from feeds.readers import archives, fixed, nested, parquet, text, workbook
 from feeds.readers.frames import (
     BAD_LINE,
@@ -37,11 +38,12 @@ from feeds.readers.frames import (
 from feeds.readers.schema import valid
 
 __all__ = [
-    "BAD_LINE", "CHUNK", "LONG_ROW", "PLACE", "Content", "Notes", "Rejected", "empty", "faults", "read", "stream",
+    "BAD_LINE", "CHUNK", "LONG_ROW", "PLACE", "Content", "Notes", "Rejected", "empty", "faults", "read", "shown",
+    "stream",
 ]  # fmt: skip
 
 Content = Callable[[str], BinaryIO]
-Notes = dict[str, str]  # file -> how it was read, in words: "utf-8; comma; header in row 3"
+Notes = dict[str, str]  # what a file is called -> how it was read, in words: "utf-8; comma; header in row 3"
 
 
 def stream(
@@ -65,15 +67,21 @@ def stream(
     Raises:
         Rejected: at any time: a file is not what the contract says. Nothing that came before stands then.
     """
-    notes = {} if notes is None else notes
+    names, mine = shown(contract, files), {} if notes is None else notes
+    found: Notes = {}
     rows: Counter[str] = Counter()
-    for table, frame in _frames(contract, sorted(files), content, notes):
-        rows[table] += frame.height
-        if frame.height:
-            yield table, frame
+    try:
+        for table, frame in _frames(contract, sorted(files), content, found):
+            rows[table] += frame.height
+            if frame.height:
+                yield table, frame
+    except Rejected as refusal:
+        raise Rejected(_shown(refusal.file, names), refusal.expectation, refusal.remedy) from None
+    finally:
+        mine.update({_shown(file, names): words for file, words in found.items()})
     if contract.delivery == "snapshot" and not rows.total():
         raise Rejected(
-            sorted(files)[0] if files else contract.globs[0],
+            names[min(files)] if files else contract.globs[0],
             "a snapshot should hold rows, and this one would withdraw everything",
             "Check the extract and send it again",
         )
@@ -110,6 +118,25 @@ def faults(contract: Contract) -> tuple[tuple[str, str], ...]:
     if contract.format == "xml" and contract.xsd:
         sentences.append((valid(contract.xsd), contract.xsd_severity))
     return tuple(sentences)
+
+
+def shown(contract: Contract, files: Sequence[str]) -> dict[str, str]:
+    """What each of a delivery's files is called in reasons and notes: see `deliveries.called`.
+
+    Where several are called alike, each with its place among all, by name.
+    """
+    words = {file: called(file, contract) for file in sorted(files)}
+    times = Counter(words.values())
+    return {
+        file: word if times[word] == 1 else f"{word} (file {number} of {len(words)})"
+        for number, (file, word) in enumerate(words.items(), 1)
+    }
+
+
+def _shown(file: str, names: dict[str, str]) -> str:
+    """The same of a file or a member of one."""
+    whose = max((name for name in names if f"{file}/".startswith(f"{name}/")), key=len, default=None)
+    return file if whose is None else names[whose] + file[len(whose) :]
 
 
 def _frames(

@@ -103,9 +103,12 @@ def _checked(
     frames: Frames = ()
     try:
         step.name = "reading it"
+        names = readers.shown(contract, landed.names)
         for file in landed.files:
             if file.folder:
-                raise readers.Rejected(file.path, "a file should stand here, and a folder does", "Send the file itself")
+                raise readers.Rejected(
+                    names[file.path], "a file should stand here, and a folder does", "Send the file itself"
+                )
         chunks = _chunks(contract, landed, vault, ring, notes)
         spool.grown(work.size())
         received = gathered(contract, chunks, spool)
@@ -116,7 +119,7 @@ def _checked(
         told_whole = contract.delivery == "snapshot" and not contract.look_back
         known = previous if as_before and told_whole else None
         made = sifted(contract, received, spool, day, work.look, known)
-        _refused(landed, made)
+        _refused(names.values(), made)
         fate = outcome(contract, store, landed, before, {name: pile.height for name, pile in made.accepted.items()})
         tables = {name: pile.height for name, pile in made.accepted.items()}
         withdrawn = sum(pile.height for pile in made.withdrawing.values())
@@ -193,13 +196,16 @@ def _chunks(
     yield from readers.stream(contract, landed.names, lambda path: opened(landed, path, vault, ring), notes)
 
 
-def _refused(landed: Landed, made: Sifted) -> None:
+def _refused(files: Iterable[str], made: Sifted) -> None:
     """Refuse a delivery that breaks a rule of which one breach is enough, or of which no row is right.
+
+    Args:
+        files: what its files are called.
 
     Raises:
         Rejected: so it is.
     """
-    names = ", ".join(landed.names)
+    names = ", ".join(files)
     if made.refused:
         raise readers.Rejected(
             names, f"the rule should hold: {'; '.join(made.refused)}", "Correct the extract and resend"

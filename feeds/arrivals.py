@@ -17,6 +17,7 @@ from feeds.deliveries import Found, delivered, deliveries, delivery_order, land
 from feeds.intake import check
 from feeds.ledger import QUARANTINE, Load
 from feeds.purges import about
+from feeds.repeats import terms
 from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
@@ -28,7 +29,8 @@ def settle(
     """Land what was found of a feed, then check whatever of it has no load or one that no longer holds, oldest first.
 
     So a late delivery has the later ones checked anew, what a kill left half done is done, and a decision on a held
-    delivery is carried out. Loads come out the same whatever the order in which deliveries arrive. One process at a
+    delivery is carried out; and one that was rejected is judged again when it is sent again after its contract was put
+    right. Loads come out the same whatever the order in which deliveries arrive. One process at a
     time settles a feed; another waits.
 
     Args:
@@ -40,6 +42,8 @@ def settle(
     """
     with _alone(store, contract.id):
         for one in sorted(found, key=lambda one: delivery_order(one.delivery)):
+            if one.repeats:
+                ledger.reconsider(store, delivered(contract.id, one.delivery, store), terms(contract, ring))
             land(one, store, vault)
         for delivery in _due(store, contract.id):
             yield check(contract, delivered(contract.id, delivery, store), store, vault, ring, now)

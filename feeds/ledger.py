@@ -27,7 +27,7 @@ from warehouse.tables import Table as Canonical
 ACCEPTED, QUARANTINE = "accepted__", "quarantine__"
 TERMS, BASIS, COUNTS = "terms", "basis", "counts"
 HELD, RELEASE, REJECT = "held", "release", "reject"
-DECISIONS, TOLD = "decision", "told"  # folders of the ledger
+DECISIONS, TOLD, AGAIN = "decision", "told", "again"  # folders of the ledger
 DECISION: dict[str, pl.DataType | type[pl.DataType]] = {
     "sha256": pl.String,
     "verdict": pl.String,
@@ -274,12 +274,15 @@ def basis(store: Store, contract: Contract | str, delivery: str) -> str:
     """
     feed = contract if isinstance(contract, str) else contract.id
     decided = set(store.folders(Zone.LEDGER, f"{DECISIONS}/{feed}"))
+    resent = set(store.folders(Zone.LEDGER, f"{AGAIN}/{feed}"))
     told = []
     for key in deliveries(feed, store):
         if delivery_order(key) <= delivery_order(delivery):
             landed = delivered(feed, key, store)
             verdict = decision(store, landed) if key in decided else None
             told.append(f"{key} {landed.digest} {verdict['verdict'] if verdict else ''}")
+            if key in resent:
+                told.append(store.get(Zone.LEDGER, f"{AGAIN}/{feed}/{key}", AGAIN).collect().item())
     return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
 
 
@@ -307,6 +310,20 @@ def _unbroken(store: Store, landed: Landed) -> bool:
     """Whether the delivery that landed just before this one has been checked on what now lies before it."""
     earlier = [key for key in deliveries(landed.feed, store) if delivery_order(key) < delivery_order(landed.delivery)]
     return not earlier or sound(store, landed.feed, earlier[-1])
+
+
+def reconsider(store: Store, landed: Landed, said: str) -> None:
+    """Have a rejected delivery that was sent again judged again, with all that rests on it, if the terms have changed.
+
+    So a contract that was wrong is put right, and the partner, or whoever has the file, sends it once more. What a
+    person rejected stays rejected.
+
+    Args:
+        said: the terms on which it would be judged now.
+    """
+    rejected = loaded_as(store, landed.feed, landed.delivery) == "rejected" and decision(store, landed) is None
+    if rejected and terms_of(store, landed.feed, landed.delivery) != said:
+        store.put(Zone.LEDGER, f"{AGAIN}/{landed.feed}/{landed.delivery}", {AGAIN: pl.DataFrame({TERMS: [said]})})
 
 
 def load_of(store: Store, feed: str, delivery: str) -> Load:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from feedhouse import HEADER, NOW, PEOPLE, House, Make
 
-from feeds.arrivals import forget
-from feeds.deliveries import find_deliveries, strangers
-from feeds.ledger import current_all, deliveries_in_force
+from feeds.arrivals import forget, settle
+from feeds.contracts import Contract
+from feeds.deliveries import find_deliveries, land, strangers
+from feeds.intake import check
+from feeds.ledger import current, current_all, deliveries_in_force, grounds
 from feeds.repeats import terms
 from warehouse.site import SiteError
 from warehouse.store import StoreError
@@ -38,6 +40,15 @@ TIES = """\
       - {name: ref, logicalType: string, required: true}
       - {name: house, logicalType: string}
     customProperties: [{property: file, value: "in/t*"}]
+"""
+
+AREAS = """\
+  - name: lsoa
+    properties:
+      - {name: code, logicalType: string, primaryKey: true}
+      - {name: score, logicalType: number}
+    customProperties:
+      - {property: reference, value: {area: {lsoa21: code, index: {const: IMD}, score: score}}}
 """
 
 
@@ -124,6 +135,42 @@ def test_a_delivery_dated_far_ahead_waits_and_is_told_of(make: Make, house: Hous
     assert told.startswith("drop/in: 1 file whose name gives a date more than 7 days ahead") and "2062" not in told
     assert found(datetime(2061, 12, 25)) == ["2026-11-27", "2062-01-01"]
     assert strangers(house.drop, {"one": contract}, datetime(2061, 12, 25)) == []
+
+
+def test_a_rejected_delivery_is_judged_again_when_sent_again_after_its_contract_was_put_right(
+    make: Make, house: House
+) -> None:
+    def arrive(contract: Contract, *files: tuple[str, str]) -> list[tuple[str, str, int]]:
+        for name, content in files:
+            house.put(name, content)
+        found = find_deliveries(house.drop, {"one": contract}, house.store, NOW, timedelta(0))
+        made = list(settle(contract, house.store, house.vault, house.ring, NOW, found))
+        return [(load.delivery, load.status, load.accepted) for load in made]
+
+    wrong = make(PEOPLE.replace("dd/MM/yyyy", "yyyy/MM/dd"), delivery="delta")
+    first, second = (
+        ("in/p_2026-11-01.csv", HEADER + ANN),
+        ("in/p_2026-11-02.csv", HEADER + "B1,Bob,Fox,,M,2024-01-01\n"),
+    )
+    assert arrive(wrong, first, second) == [("2026-11-01", "rejected", 0), ("2026-11-02", "accepted", 1)]
+    then = grounds(house.store, {"one": "2026-11-02"})
+    assert arrive(wrong, first) == []
+    right = make(PEOPLE, delivery="delta")
+    assert arrive(right) == []
+    assert arrive(right, first) == [("2026-11-01", "accepted", 1), ("2026-11-02", "accepted", 1)]
+    assert current(house.store, "one", "source_record").height == 2
+    assert grounds(house.store, {"one": "2026-11-02"}) != then
+    assert arrive(right, first) == [] and not list((house.drop / "in").iterdir())
+
+
+def test_deciles_are_of_all_areas_however_large_the_delivery_is(make: Make, house: House) -> None:
+    contract = make(AREAS)
+    house.put("in/p_2026-11-01.csv", "code,score\n" + "".join(f"E{n:04},{n}\n" for n in range(200)))
+    (found,) = find_deliveries(house.drop, {"one": contract}, house.store, NOW, timedelta(0))
+    landed = land(found, house.store, house.vault)
+    check(contract, landed, house.store, house.vault, house.ring, NOW, (2000, 1000))
+    areas = current(house.store, "one", "area")
+    assert sorted(areas["decile"].value_counts().rows()) == [(decile, 20) for decile in range(1, 11)]
 
 
 def test_rows_that_are_no_longer_kept_are_not_read_as_none(make: Make, house: House) -> None:

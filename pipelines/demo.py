@@ -3,6 +3,7 @@
 The one place in the pipeline that knows the borough and its truth; nothing that it runs does.
 """
 
+import gzip
 import json
 import shutil
 import time
@@ -16,7 +17,7 @@ import click
 import polars as pl
 
 from assets.context import Council
-from governance.keys import create, key_file
+from governance.keys import create, create_delivery_key, delivery_certificate, delivery_key_file, key_file
 from governance.pseudonyms import record_ids
 from linkage.evaluation import scores
 from pipelines import run
@@ -26,7 +27,8 @@ from warehouse import site as sites
 from warehouse.tables import LOAD, PERSON_LINK
 
 FIRST = date(2026, 11, 20)  # the first night; extracts are drawn as a day begins, the night runs at two
-LATE, BAD = ("police-missing",), ("school-census",)  # on every later night
+LATE, BAD, SHORT = ("police-missing",), ("school-census",), ("parking-permits",)  # on every later night
+PACKED, ENCRYPTED = "revenues/ctax_*.txt", "health/attendances_*.csv"  # as some partners send theirs
 
 
 @dataclass
@@ -63,6 +65,7 @@ def invent(people: int, seed: int, day: date, drop: Path, truth: Path, first: bo
         since=None if first else day - timedelta(days=1),
         late=() if first else LATE,
         bad=() if first else BAD,
+        short=() if first else SHORT,
     )
     known.write(world, written.records, truth)
     return dict(written.rows)
@@ -81,11 +84,12 @@ def demonstrate(people: int, seed: int) -> bool:
     _heading(f"{council.organisation.council}, invented, {people:,} people: the night of {night}")
 
     written = invent(people, seed, night, home / "drop", borough_folder() / "truth", first)
+    _sent(home)
     click.echo(f"{sum(written.values()):,} rows in {len(written)} files, in {time.perf_counter() - began:.0f} s")
     _heading("Ingestion, a run for each delivery")
     defs, instance = build(council), run.instance()
     found = run.waiting(council, early=None)  # the borough's days are its own
-    run.ingest(defs, instance, found, lambda o: _line(o.seconds, o.what, "" if o.succeeded else "REJECTED"))
+    run.ingest(defs, instance, found, lambda o: _line(o.seconds, o.what, "" if o.succeeded else o.status.upper()))
 
     _heading("The night")
     stages: list[Stage] = []
@@ -103,6 +107,21 @@ def demonstrate(people: int, seed: int) -> bool:
     _report(council, night, [one.feed for one in found])
     click.echo(f"\nAll of it in {time.perf_counter() - began:.0f} s.")
     return True
+
+
+def _sent(home: Path) -> None:
+    """Pack one partner's extract, and encrypt another's to the council's key, as they would before they send it."""
+    import pysequoia
+
+    if not delivery_key_file(home).exists():
+        create_delivery_key(home)
+    council = pysequoia.Cert.from_bytes(delivery_certificate(home).encode())
+    for path in (home / "drop").glob(ENCRYPTED):
+        path.with_name(f"{path.name}.pgp").write_bytes(pysequoia.encrypt(path.read_bytes(), recipients=[council]))
+        path.unlink()
+    for path in (home / "drop").glob(PACKED):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
 
 
 def _remembered(people: int, seed: int) -> Demonstration:

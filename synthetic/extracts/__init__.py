@@ -15,7 +15,7 @@ import polars as pl
 
 from synthetic.extracts import adults, childrens, gis, health, housing, others, police, revenues, schools, yjs
 from synthetic.extracts.card import View
-from synthetic.extracts.files import Extract, File, Lines, Text, save
+from synthetic.extracts.files import Extract, File, Fixed, Lines, Text, save
 from synthetic.frames import Borough
 
 FEEDS: dict[str, Callable[[View], Extract]] = {
@@ -65,6 +65,7 @@ def write(
     feeds: Collection[str] | None = None,
     bad: Collection[str] = (),
     late: Collection[str] = (),
+    short: Collection[str] = (),
     since: date | None = None,
 ) -> Written:
     """Write the extracts that partners draw as `day` begins, showing only what was recorded before it.
@@ -76,13 +77,14 @@ def write(
         feeds: which feeds; None is all.
         bad: feeds whose (first) file is spoilt: cut off, or with columns that no contract knows.
         late: feeds that send nothing.
+        short: feeds whose text files break off half-way, between two rows.
         since: the day of the last extracts. Feeds that send changes write what is new since; None: everything.
 
     Raises:
         ValueError: a feed that does not exist, or a day outside the borough's time.
     """
     asked = list(FEEDS) if feeds is None else list(feeds)
-    unknown = sorted({*asked, *bad, *late} - set(FEEDS))
+    unknown = sorted({*asked, *bad, *late, *short} - set(FEEDS))
     if unknown:
         raise ValueError(f"no feed {', '.join(unknown)}; the borough has {', '.join(FEEDS)}")
     if not borough.start <= day or (day - borough.until).days > 35:
@@ -104,6 +106,8 @@ def write(
                 continue  # nothing has changed, so nothing is sent
         for number, (name, file) in enumerate(extract.files.items()):
             path = name.format(day=day)
+            if feed in short and isinstance(file, Text | Fixed):
+                file = replace(file, frame=file.frame.head(file.rows // 2))
             rows[path] = save(file, drop / path, bad=feed in bad and number == 0)
     return Written(rows, pl.concat(records))
 

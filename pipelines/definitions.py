@@ -6,13 +6,14 @@ What runs is decided here; what an asset does, in `assets`.
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
 from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
 from assets.context import NIGHT, Council
 from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
-from pipelines.guard import guard_all
+from pipelines.guard import guard_all, guarded
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
@@ -49,6 +50,7 @@ def build(council: Council) -> dg.Definitions:
         return dg.RunRequest(run_key=day, tags={NIGHT: day})
 
     @dg.sensor(jobs=jobs, minimum_interval_seconds=60, description="Looks for deliveries in the drop folder.")
+    @partial(guarded, "drop_folder")
     def drop_folder() -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC).replace(tzinfo=None)
         found = find_deliveries(council.home / "drop", council.contracts, council.store, now, quiet=QUIET)

@@ -97,7 +97,7 @@ def listed(name: str | None, held: bool) -> None:
 @click.argument("name", metavar="FEED")
 @click.argument("key", metavar="DELIVERY")
 @click.option("--by", required=True, help="Who decides.")
-@click.option("--why", required=True, help="Why, for the ledger.")
+@click.option("--why", required=True, help="Why: the ledger keeps it and the partner reads it, so name nobody.")
 def release(name: str, key: str, by: str, why: str) -> None:
     """Let a held DELIVERY of FEED be used from the next night on."""
     _decide(name, key, "release", by, why)
@@ -107,7 +107,7 @@ def release(name: str, key: str, by: str, why: str) -> None:
 @click.argument("name", metavar="FEED")
 @click.argument("key", metavar="DELIVERY")
 @click.option("--by", required=True, help="Who decides.")
-@click.option("--why", required=True, help="Why, for the ledger.")
+@click.option("--why", required=True, help="Why: the ledger keeps it and the partner reads it, so name nobody.")
 def reject(name: str, key: str, by: str, why: str) -> None:
     """Refuse a held DELIVERY of FEED whole; the last good one stays in use."""
     _decide(name, key, "reject", by, why)

@@ -1,6 +1,7 @@
 """What Dagster is given: a job a feed, the schedule, the sensor, stages as groups; and what the command says."""
 
-from datetime import UTC, datetime
+import traceback
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from assets.context import NIGHT, Council
 from governance.keys import create, key_file
 from pipelines.cli import main
 from pipelines.definitions import build
+from pipelines.guard import StepFailed
 from warehouse.site import PROJECT, SiteError
 
 
@@ -77,6 +79,21 @@ def test_the_sensor_asks_for_a_run_for_each_delivery_that_has_been_quiet(council
     requests = result.run_requests or []
     assert [p.partition_keys for p in result.dynamic_partitions_requests or []] == [["2026-11-20"]]
     assert [(r.job_name, r.partition_key) for r in requests] == [("ingest_police_missing", "2026-11-20")]
+
+
+def test_a_look_at_the_drop_folder_that_fails_repeats_nothing_of_what_lies_there(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = council.home / "drop" / "police"
+    drop.mkdir(parents=True)
+    (drop / "missing_Quetzalqx_2026-11-20.csv").write_text("x")
+    landed = council.home / "landing" / "police-missing" / "2026-11-20"
+    landed.mkdir(parents=True)
+    (landed / "delivery.json").write_text('{"digest": "", "files": [{"Quetzalqx": 1}]}')
+    monkeypatch.setattr("pipelines.definitions.QUIET", timedelta(0))
+    with pytest.raises(StepFailed, match=r"drop_folder stopped on TypeError at feeds/deliveries\.py") as told:
+        build(council).resolve_sensor_def("drop_folder")()
+    assert "Quetzalqx" not in "".join(traceback.format_exception(told.value))
 
 
 def test_a_mistake_in_a_contract_stops_loading_with_file_line_and_remedy(

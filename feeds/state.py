@@ -126,6 +126,7 @@ def _dates(entry: Yield) -> list[str]:
 def _after_delta(contract: Contract, splits: Mapping[str, Split], previous: Frames | None) -> dict[str, pl.DataFrame]:
     """Rows by key: told now, else as they stood; without those withdrawn, and what is nested in them."""
     state: dict[str, pl.DataFrame] = {}
+    stand: dict[str, pl.DataFrame] = {}  # of the rows told now
     withdrawn: dict[str, pl.DataFrame] = {}
     for table in contract.tables:
         rows, key = splits[table.name].accepted, _key(table)
@@ -133,11 +134,15 @@ def _after_delta(contract: Contract, splits: Mapping[str, Split], previous: Fram
         both = rows.select(*key, *PLACE).join(withdrawn[table.name], on=key, nulls_equal=True, suffix="_then")
         same_file, after_it = pl.col("_file_then") == pl.col("_file"), pl.col("_row_then") > pl.col("_row")
         later = both.filter((pl.col("_file_then") > pl.col("_file")) | (same_file & after_it))
-        state[table.name] = rows.join(later, on=PLACE, how="anti", maintain_order="left")
+        told = rows.join(later, on=PLACE, how="anti", maintain_order="left")
+        if table.parent:  # what it stood in may be withdrawn further on
+            above_it = stand[table.parent].select("_file", pl.col("_row").alias("_parent"))
+            told = told.join(above_it, on=["_file", "_parent"], how="semi", maintain_order="left")
+        state[table.name] = stand[table.name] = told
         if previous is None:
             continue
-        told = pl.concat([rows.select(key), withdrawn[table.name].select(key)])
-        stays = previous[table.name].join(told, on=key, how="anti", nulls_equal=True, maintain_order="left")
+        anew = pl.concat([rows.select(key), withdrawn[table.name].select(key)])
+        stays = previous[table.name].join(anew, on=key, how="anti", nulls_equal=True, maintain_order="left")
         above = table.parent
         while above:
             parent = contract.table(above)

@@ -14,6 +14,7 @@ from feeds.deliveries import find_deliveries, land, strangers
 from feeds.intake import check
 from feeds.ledger import current, current_all, deliveries_in_force, grounds
 from feeds.repeats import terms
+from feeds.spool import BUDGET, PIECE
 from warehouse.site import SiteError
 from warehouse.store import StoreError
 from warehouse.tables import SOURCE_RECORD
@@ -49,6 +50,20 @@ AREAS = """\
       - {name: score, logicalType: number}
     customProperties:
       - {property: reference, value: {area: {lsoa21: code, index: {const: IMD}, score: score}}}
+"""
+
+FAMILIES = """\
+  - name: family
+    physicalName: .
+    properties:
+      - {name: ref, logicalType: string, primaryKey: true}
+      - {name: status, logicalType: string}
+    customProperties: [{property: withdrawn, value: {status: [gone]}}]
+  - name: person
+    physicalName: people
+    properties:
+      - {name: number, logicalType: integer, primaryKey: true}
+    customProperties: [{property: person, value: {key: [ref, number]}}]
 """
 
 
@@ -171,6 +186,22 @@ def test_deciles_are_of_all_areas_however_large_the_delivery_is(make: Make, hous
     check(contract, landed, house.store, house.vault, house.ring, NOW, (2000, 1000))
     areas = current(house.store, "one", "area")
     assert sorted(areas["decile"].value_counts().rows()) == [(decile, 20) for decile in range(1, 11)]
+
+
+@pytest.mark.parametrize("limits", [(BUDGET, PIECE), (400, 200)])
+def test_what_is_nested_in_a_row_withdrawn_further_on_goes_with_it(
+    make: Make, house: House, limits: tuple[int, int]
+) -> None:
+    contract = make(FAMILIES, format="jsonl", delivery="delta")
+    house.load(contract, "in/m_2026-11-01.jsonl", '{"ref": "1", "people": [{"number": 1}, {"number": 2}]}\n')
+    again = '{"ref": "1", "people": [{"number": 3}]}\n{"ref": "2", "people": [{"number": 1}]}\n'
+    house.put("in/m_2026-11-02.jsonl", again + '{"ref": "1", "status": "gone"}\n')
+    (found,) = find_deliveries(house.drop, {"one": contract}, house.store, NOW, timedelta(0))
+    landed = land(found, house.store, house.vault)
+    load = check(contract, landed, house.store, house.vault, house.ring, NOW, limits)
+    assert (load.received, load.accepted, load.withdrawn, load.gone) == (5, 4, 1, 3)
+    assert current(house.store, "one", "accepted__person")["ref"].to_list() == ["2"]
+    assert current(house.store, "one", "source_record")["source_key"].to_list() == ["2|1"]
 
 
 def test_rows_that_are_no_longer_kept_are_not_read_as_none(make: Make, house: House) -> None:

@@ -60,7 +60,8 @@ class Vault:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # polars calls its encryption unstable
             properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=name.encode())
-            frame.write_parquet(path, encryption=properties)
+            # the lightest level takes no more room, for most of what is kept here are ids and names
+            frame.write_parquet(path, compression_level=1, encryption=properties)
         wrapped = aes_key_wrap(self._ring.key("vault/wrap"), key)
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -28,6 +28,10 @@ DATES = (
 )  # fmt: skip
 TIMES = (" HH:mm", " HH:mm:ss", "'T'HH:mm:ss")
 ENOUGH = 0.97  # share of the values that a type must read, and of the rows that a key must tell apart
+KEYED = (
+    "a name of a column or key looks like a number, day, postcode or address of somebody, and would stand in the "
+    "contract. Ask for a sample whose names say what a value is, and whose values are none of them."
+)
 CODES = 30  # at most so many distinct values are a code list
 IDENTITY: Mapping[str, str] = {
     "birth_date": r"^(.*_)?(dob|birth_?date|date_of_birth|born)$",
@@ -94,6 +98,9 @@ def draft(path: Path, feed: str, partner: str) -> str:
         tables = tuple(t for t in sample.tables if t.frame.columns)
         if not tables:
             raise SiteError([f"{path.name}: no column has a name and no record a value. Ask for a fuller sample."])
+        for table in tables:
+            if any(VALUE.search(step) for name in (table.physical, *table.frame.columns) for step in name.split("/")):
+                raise SiteError([f"{path.name}: {KEYED}"])
         return written(replace(sample, tables=tables), feed, partner, f"{partner}/{DATE.sub('*', path.name, count=1)}")
     except SiteError:
         raise

@@ -28,7 +28,7 @@ DELIMITERS = ",;|\t~^"
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # what no column is called: numbers of five digits and more, days, electronic addresses, postcodes
 VALUE = re.compile(
-    r"\d{5}|@|^\d{1,4}([-/. ])(\d\d?|[A-Za-z]{3})\1\d{2,4}\b|^[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$|^(\d ?){9}",
+    r"\d{5}|\S@\S|^\d{1,4}([-/. ])(\d\d?|[A-Za-z]{3})\1\d{2,4}\b|^[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$|^(\d ?){9}",
     re.IGNORECASE,
 )
 BOOKS = (".xlsx", ".xlsm", ".xls", ".ods")

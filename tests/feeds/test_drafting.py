@@ -226,3 +226,10 @@ def test_what_cannot_be_drafted_from_is_told_without_its_values(tmp_path: Path) 
         assert "Ask for another sample" in str(told.value)
         assert "Quillfeather" not in str(told.value)
         assert told.value.__suppress_context__
+
+
+def test_a_sample_whose_keys_are_numbers_of_people_is_refused_without_them(tmp_path: Path) -> None:
+    keyed = json.dumps([{"people": {"0000424242": {"sex": "F"}}}])
+    with pytest.raises(SiteError, match="looks like a number") as told:
+        drafted(tmp_path, "permits.json", keyed)
+    assert "0000424242" not in str(told.value)

@@ -115,7 +115,7 @@ def sifted(
         rules = rules_of(contract, table)
         broken: dict[int, list[pl.Series]] = {i: [] for i, rule in enumerate(rules) if of_one_row(rule)}
         seen, stood, start = [], [], 0
-        for rows in _told(table, received[table.name]):
+        for rows in _told(contract, table, received[table.name]):
             orphans = _orphans(rows, kept[table.parent]) if table.parent else None
             place = pl.Series(BEFORE, [None], pl.UInt32).new_from_index(0, rows.height)
             if accepted_before is not None:
@@ -133,7 +133,7 @@ def sifted(
         counts[table.name], refused[table.name] = verdict.counts, verdict.refused
         failed = verdict.failed.group_by("index").agg(pl.col("rule").sort().alias("failed_rules"))
         own, start = [], 0
-        for i, rows in enumerate(_told(table, received[table.name], made.withdrawing[table.name])):
+        for i, rows in enumerate(_told(contract, table, received[table.name], made.withdrawing[table.name])):
             index = pl.int_range(start, start + rows.height, dtype=pl.UInt32, eager=True).alias("index")
             hit = index.is_in(failed["index"].implode())
             aside = rows.filter(hit).with_columns(index.filter(hit))
@@ -178,10 +178,15 @@ def _alone(
     )
 
 
-def _told(table: Table, received: Pile, withdrawing: Pile | None = None) -> Iterator[pl.DataFrame]:
-    """The rows that are judged; those that withdraw a case or a row go to a pile of their own."""
+def _told(contract: Contract, table: Table, received: Pile, withdrawing: Pile | None = None) -> Iterator[pl.DataFrame]:
+    """The rows that are judged; those that withdraw a case or a row go to a pile of their own.
+
+    A row that could not be read as one withdraws nothing: what it says, and of whom, may be another column's.
+    """
+    grave = [sentence for sentence, severity in readers.faults(contract) if severity != "warn"]
+    sound = pl.col("_fault").is_null() | ~pl.col("_fault").is_in(grave)
     for rows in received if received.height else [received.shape]:
-        purging = rows.select(_withdraws(table).alias("purging"))["purging"]
+        purging = rows.select((_withdraws(table) & sound).alias("purging"))["purging"]
         if withdrawing is not None:
             withdrawing.add(rows.filter(purging))
         yield rows.filter(~purging) if purging.any() else rows

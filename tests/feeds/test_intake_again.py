@@ -188,6 +188,17 @@ def test_deciles_are_of_all_areas_however_large_the_delivery_is(make: Make, hous
     assert sorted(areas["decile"].value_counts().rows()) == [(decile, 20) for decile in range(1, 11)]
 
 
+def test_a_row_that_could_not_be_read_as_one_withdraws_nobody(make: Make, house: House) -> None:
+    gone = PEOPLE.replace("{value: F}]", "{value: F}, {value: GONE}]")
+    gone = gone.replace("customProperties:", "customProperties:\n      - {property: withdrawn, value: {sex: GONE}}")
+    contract = make(gone, delivery="delta")
+    house.load(contract, "in/p_2026-11-01.csv", HEADER + ANN + BOB + OLD)
+    bad = "A1,Fox,Ann,01/02/1990,GONE,2024-01-01,too many\nB1,Bob,,,GONE\n"
+    load = house.load(contract, "in/p_2026-11-02.csv", HEADER + bad + "O1,,,,GONE,\n")
+    assert (load.received, load.accepted, load.quarantined, load.withdrawn, load.gone) == (3, 0, 2, 1, 1)
+    assert sorted(current(house.store, "one", "source_record")["source_key"]) == ["A1", "B1"]
+
+
 @pytest.mark.parametrize("limits", [(BUDGET, PIECE), (400, 200)])
 def test_what_is_nested_in_a_row_withdrawn_further_on_goes_with_it(
     make: Make, house: House, limits: tuple[int, int]

@@ -44,6 +44,16 @@ def given(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.len_bytes() > 0).then(text)
 
 
+def kept(value: pl.Expr, test: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """The value, or null where a test of it does not hold; worked out once.
+
+    Polars works out again, at each place where it stands, whatever holds a condition.
+    """
+    field = pl.field("value")
+    one = pl.struct(value.alias("value")).struct.with_fields(pl.when(test(field)).then(field).alias("value"))
+    return one.struct.field("value")
+
+
 def sex(text: pl.Expr) -> pl.Expr:
     """M, F or null."""
     word = text.str.to_uppercase()
@@ -137,14 +147,17 @@ def no_postcode(text: pl.Expr) -> pl.Expr:
 
 def phone(text: pl.Expr) -> pl.Expr:
     """Digits of a British telephone number from its first 0; null for placeholders and what cannot be one."""
-    digits = _dialled(text)
-    return pl.when(digits.str.contains(r"^0[1-9][0-9]{8,9}$") & ~no_phone(text)).then(digits)
+    return kept(_dialled(text), lambda digits: digits.str.contains(r"^0[1-9][0-9]{8,9}$") & ~_made_up(digits))
 
 
 def no_phone(text: pl.Expr) -> pl.Expr:
     """Whether a telephone number is made up: one digit over and over after its beginning, or one to nine."""
+    return _made_up(_dialled(text))
+
+
+def _made_up(digits: pl.Expr) -> pl.Expr:
     again = "|".join(f"{d}{{7,}}" for d in range(10))
-    return _dialled(text).str.contains(
+    return digits.str.contains(
         rf"^(?:0{{6,}}|0?[0-9]{{0,3}}?(?:{again})|0?[0-9]?123456789?[0-9]{{0,2}})$|^07[0-9]00000000$"
     )
 

@@ -7,16 +7,18 @@ the rules; what the values mean, by the mapping.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import polars as pl
 
-from feeds.cleaning import cleaned
+from feeds.cleaning import cleaned, kept
 from feeds.contracts import Column, strptime
 
 YES = ("true", "t", "yes", "y", "1")
 NO = ("false", "f", "no", "n", "0")
-FOREVER = 9999  # the year that systems write for "no end"
-YEARS = (1800, 2200)
+# first and last moments, for to compare them costs a small part of taking years out of dates
+FOREVER = (datetime(9999, 1, 1), datetime.max)  # the year that systems write for "no end"
+YEARS = (datetime(1800, 1, 1), datetime(2200, 12, 31, 23, 59, 59, 999999))
 TIMESTAMP = pl.Datetime("us")
 CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9]"
 SECONDS = r"(?:[0-5]?[0-9]|60)(?:\.[0-9]+)?"
@@ -33,8 +35,7 @@ def parsed(column: Column) -> pl.Expr:
     if column.type == "integer":
         return text.cast(pl.Int64, strict=False)
     if column.type == "number":
-        number = text.cast(pl.Float64, strict=False)
-        return pl.when(number.is_finite()).then(number)
+        return kept(text.cast(pl.Float64, strict=False), lambda number: number.is_finite()).alias(column.name)
     if column.type == "boolean":
         word = text.str.to_lowercase()
         return pl.when(word.is_in(YES)).then(True).when(word.is_in(NO)).then(False)
@@ -45,8 +46,7 @@ def parsed(column: Column) -> pl.Expr:
 
 def dated(column: Column, type_: pl.DataType | type[pl.DataType] = TIMESTAMP) -> pl.Expr:
     """The column as a datetime (or date), null where it does not parse or says 9999."""
-    value = parsed(column)
-    return pl.when(value.dt.year() != FOREVER).then(value).cast(type_)
+    return kept(parsed(column), lambda value: ~value.is_between(*FOREVER)).cast(type_).alias(column.name)
 
 
 def matches(when: Mapping[str, tuple[str, ...]]) -> pl.Expr:
@@ -80,10 +80,9 @@ def _time(text: pl.Expr, column: Column) -> pl.Expr:
         other = pl.when(~full).then(plain).str.replace(r"^ *([^ ]+)$", "$1 00:00")
         other = other.str.replace(rf"^ *([^ ]+ +{CLOCK})$", "$1:00")
         value = _read(pl.when(full).then(plain).otherwise(other), "%F %T%.f", True)
-    if column.type == "date":
+    if column.type == "date" and "H" in (column.format or ""):
         value = value.dt.truncate("1d")
-    year = value.dt.year()
-    return pl.when(year.is_between(*YEARS) | (year == FOREVER)).then(value)
+    return kept(value, lambda value: value.is_between(*YEARS) | value.is_between(*FOREVER)).alias(column.name)
 
 
 def _read(text: pl.Expr, form: str, with_time: bool) -> pl.Expr:

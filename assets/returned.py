@@ -214,7 +214,9 @@ def _page(council: Council, telling: Telling, may: Shown, files: Mapping[str, st
     partner = council.organisation.party(telling.contract.partner).name
     council_team = council.organisation.teams[council.organisation.quality_for].name
     about = About.of(telling.contract, partner, council_team)
-    return reports.report(telling.loads, telling.load_rules, about, telling.day, telling.found, may, files).encode()
+    inside = telling.team == council.organisation.quality_for
+    found = telling.found if inside or may.faults else None  # what other sources say is no count of a partner's own
+    return reports.report(telling.loads, telling.load_rules, about, telling.day, found, may, files).encode()
 
 
 def _item(council: Council, telling: Telling, may: Shown, piece: str, content: bytes, suffix: str) -> Item:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,7 @@ from warehouse.store import Store
 from warehouse.tables import TABLES, Table, Zone
 
 ROWS = 5
+LONGEST = 6 * 3600  # seconds that a trial may take
 HIDDEN = ("record_id", "other_record_id", "row_hash", "delivery", "feed", "partner")
 
 
@@ -62,6 +63,9 @@ def attempt(contract: Contract, files: Sequence[Path], protected: Path, now: dat
         RuleError: a rule of the contract cannot be run.
     """
     protected.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in protected.glob("trial-*"):  # of a trial that was killed
+        if left.stat().st_mtime < now.replace(tzinfo=UTC).timestamp() - LONGEST:
+            shutil.rmtree(left, ignore_errors=True)
     home = Path(tempfile.mkdtemp(prefix="trial-", dir=protected))
     try:
         ring = KeyRing(secrets.token_bytes(32))

@@ -37,6 +37,17 @@ class Plain(click.Group):
             return super().invoke(ctx)
         except (SiteError, KeyProblem, StoreError) as error:
             raise click.ClickException(str(error)) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text may quote a value
+            from pipelines.guard import ours, place
+
+            if ours(error):
+                raise click.ClickException(str(error)) from None
+            raise click.ClickException(
+                f"stopped on {place(error)}. Its message is left out, as it may quote what the data hold. Run it "
+                "again; if it stops again, give those who maintain Kinfold this sentence."
+            ) from None
 
 
 @click.group(cls=Plain, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -71,24 +71,28 @@ def _silent(step: str) -> Iterator[None]:
         yield
         return
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may quote a value
-        failed = error if _ours(error) else StepFailed(_told(step, error))
+        failed = error if ours(error) else StepFailed(_told(step, error))
     failed.__cause__ = failed.__context__ = None  # what it came of may quote one, too
     raise failed  # outside of the `except`, so that the error does not come along as its context
 
 
-def _ours(error: Exception) -> bool:
+def ours(error: Exception) -> bool:
     """Whether we worded it: an error of one of our rooms, or one that says so to Dagster."""
     return isinstance(error, dg.Failure | dg.RetryRequested) or type(error).__module__.partition(".")[0] in ROOMS
 
 
 def _told(step: str, error: Exception) -> str:
+    return (
+        f"step {step} stopped on {place(error)}. Its message is left out, as it may quote what the data hold. What was "
+        "published stands. Run it again; if it stops again, give those who maintain Kinfold this sentence."
+    )
+
+
+def place(error: Exception) -> str:
+    """What kind of error it is and where in our code, without its text."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if Path(f.filename).is_relative_to(PROJECT) and ".venv" not in Path(f.filename).parts]
     inner = [frame for frame in ours if Path(frame.filename) != Path(__file__)]
     where = f"{Path(inner[-1].filename).relative_to(PROJECT)}:{inner[-1].lineno}" if inner else "outside of our code"
     why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-    return (
-        f"step {step} stopped on {type(error).__name__}{why} at {where}. Its message is left out, as it may quote what "
-        "the data hold. What was published stands. Run it again; if it stops again, give those who maintain Kinfold "
-        "this sentence."
-    )
+    return f"{type(error).__name__}{why} at {where}"

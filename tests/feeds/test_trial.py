@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,15 @@ def test_a_trial_names_nobody_and_leaves_nothing_behind(make: Make, tmp_path: Pa
     assert "forename G**; surname B**; birth_date 2010" in text
     assert list((tmp_path / "protected").iterdir()) == []
     assert file.is_file()
+
+
+def test_what_a_killed_trial_left_behind_goes_with_the_next(make: Make, tmp_path: Path) -> None:
+    left, running = tmp_path / "protected" / "trial-old", tmp_path / "protected" / "trial-now"
+    for folder, age in ((left, 24 * 3600), (running, 60)):
+        folder.mkdir(parents=True)
+        os.utime(folder, (NOW.replace(tzinfo=UTC).timestamp() - age,) * 2)
+    attempt(make(), [sample(tmp_path)], tmp_path / "protected", NOW)
+    assert list((tmp_path / "protected").iterdir()) == [running]
 
 
 def test_a_file_that_is_refused_whole_says_why(make: Make, tmp_path: Path) -> None:

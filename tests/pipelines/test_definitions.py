@@ -134,3 +134,12 @@ def test_every_command_helps() -> None:
     for command in ("demo", "generate", "ingest", "night", "check", "retrain", "serve", "keys", "audit", "dictionary"):
         said = CliRunner().invoke(main, [command, "--help"])
         assert said.exit_code == 0 and len(said.output.splitlines()) > 3
+
+
+def test_an_error_that_nobody_foresaw_is_told_by_its_kind_and_place_alone(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (council.home / "ledger" / "nights").mkdir(parents=True, exist_ok=True)
+    (council.home / "ledger" / "nights" / "current").symlink_to("Quetzalqx.json")  # no date, so no night
+    said = CliRunner().invoke(main, ["night", "--date", "2026-11-20"])
+    assert said.exit_code == 1 and "Quetzalqx" not in said.output and "Traceback" not in said.output

@@ -120,8 +120,8 @@ def _checked(
         known = previous if as_before and told_whole else None
         made = sifted(contract, received, spool, day, work.look, known)
         _refused(names.values(), made)
-        fate = outcome(contract, store, landed, before, {name: pile.height for name, pile in made.accepted.items()})
         tables = {name: pile.height for name, pile in made.accepted.items()}
+        fate = outcome(contract, store, landed, before, tables, _became(made))
         withdrawn = sum(pile.height for pile in made.withdrawing.values())
         if fate["status"] == "rejected":
             raise Turned(fate["reason"])
@@ -213,6 +213,15 @@ def _refused(files: Iterable[str], made: Sifted) -> None:
     good = sum(pile.height for piles in (made.accepted, made.withdrawing) for pile in piles.values())
     if not good and any(pile.height for pile in made.quarantined.values()):
         raise readers.Rejected(names, "some row should keep the contract, and none does", _commonest(made.counts))
+
+
+def _became(made: Sifted) -> dict[str, str]:
+    """Of tables of which no row goes on, what became of their rows, in words."""
+    told = {}
+    for name in (name for name, pile in made.accepted.items() if not pile.height):
+        aside, why = made.quarantined[name].height, _commonest(made.counts.filter(pl.col("table") == name))
+        told[name] = f"all {aside:,} that came were set aside ({why})" if aside else "none came"
+    return told
 
 
 def _commonest(counts: pl.DataFrame) -> str:

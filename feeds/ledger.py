@@ -356,28 +356,45 @@ def _tables(store: Store, folder: str) -> dict[str, int]:
 # -- deliveries that are held -----------------------------------------------------------------------------------------
 
 
-def held(contract: Contract, store: Store, before: str | None, counts: Mapping[str, int]) -> str | None:
-    """Why a snapshot is to be held for a person to decide, in words; None where it is within the contract's band.
+def held(
+    contract: Contract,
+    store: Store,
+    before: str | None,
+    counts: Mapping[str, int],
+    became: Mapping[str, str] | None = None,
+) -> str | None:
+    """Why a snapshot is to be held for a person to decide, in words; None where it is not.
+
+    It is where its rows are out of the contract's band, and, band or none, where a table that had rows has none now:
+    all that it told would be taken back.
 
     Args:
         before: the accepted delivery that it is compared with; the first delivery of a feed is never held.
         counts: accepted rows of this delivery, by table.
+        became: what became of the rows of tables that have none, in words.
     """
-    band = contract.volume_band
-    if band is None or before is None or contract.delivery != "snapshot":
+    if before is None or contract.delivery != "snapshot":
         return None
-    stood = _tables(store, f"feed/{contract.id}/{before}")
-    far = [
-        f"{name} had {stood[name]:,} accepted rows in {before} and has {rows:,} now "
-        f"({(rows - stood[name]) / stood[name]:+.0%})"
-        for name, rows in sorted(counts.items())
-        if stood.get(name) and abs(rows - stood[name]) > band * stood[name]
-    ]
-    if not far:
+    band, stood = contract.volume_band, _tables(store, f"feed/{contract.id}/{before}")
+    told, far = [], False
+    for name, rows in sorted(counts.items()):
+        had = stood.get(name)
+        if had and not rows:
+            told.append(
+                f"{name} had {had:,} accepted row{'s' * (had > 1)} in {before} and has none now: "
+                f"{(became or {}).get(name, 'none is left')}"
+            )
+        elif had and band is not None and abs(rows - had) > band * had:
+            far = True
+            told.append(
+                f"{name} had {had:,} accepted rows in {before} and has {rows:,} now ({(rows - had) / had:+.0%})"
+            )
+    if not told:
         return None
+    by = f"The contract's band is {band:.0%} either way. " if far else ""
     return (
-        f"{'; '.join(far)}. The contract's band is {band:.0%} either way. Nothing of it is used until somebody "
-        "decides: ask the partner, then release it or reject it."
+        f"{'; '.join(told)}. {by}Nothing of it is used until somebody decides: ask the partner, then release it or "
+        "reject it."
     )
 
 
@@ -419,7 +436,12 @@ def decide(store: Store, feed: str, delivery: str, verdict: str, by: str, why: s
 
 
 def outcome(
-    contract: Contract, store: Store, landed: Landed, before: str | None, counts: Mapping[str, int]
+    contract: Contract,
+    store: Store,
+    landed: Landed,
+    before: str | None,
+    counts: Mapping[str, int],
+    became: Mapping[str, str] | None = None,
 ) -> dict[str, str | None]:
     """What becomes of a delivery whose rows were judged: `status`, `reason`, `decided_by`, `decided_reason` of a load.
 
@@ -427,7 +449,7 @@ def outcome(
     """
     said = decision(store, landed)
     if said is None:
-        reason = held(contract, store, before, counts)
+        reason = held(contract, store, before, counts, became)
         return {"status": HELD if reason else "accepted", "reason": reason, "decided_by": None, "decided_reason": None}
     words = f"{said['by']} rejected it: {said['why']}" if said["verdict"] == REJECT else None
     status = "rejected" if words else "accepted"

@@ -67,6 +67,55 @@ def test_without_a_band_and_for_deltas_nothing_is_held(make: Make, house: House)
     assert ledger.held(delta, house.store, "2026-11-01", {"person": 1}) is None
 
 
+DUTIES = """\
+  - name: person
+    properties:
+      - {name: ref, logicalType: string, primaryKey: true}
+    customProperties: [{property: person, value: {key: ref}}, {property: file, value: "in/p*"}]
+  - name: duty
+    properties:
+      - {name: ref, logicalType: string}
+      - {name: since, logicalType: date, required: true}
+    customProperties:
+      - {property: yields, value: [{event: duty, start: since, person_ref: ref}]}
+      - {property: file, value: "in/d*"}
+      - {property: optional, value: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("duties", "words"),
+    [
+        (
+            "ref,since\n1,02/01/2026\n2,02/01/2026\n",
+            "all 2 that came were set aside (Most rows break the rule: since is",
+        ),
+        ("ref,since\n", "none came"),
+        (None, "none came"),
+    ],
+)
+def test_a_snapshot_in_which_a_table_falls_to_nothing_is_held_without_a_band_too(
+    make: Make, house: House, duties: str | None, words: str
+) -> None:
+    contract, people = make(DUTIES), "ref\n1\n2\n"
+    arrive(house, contract, [("in/p_2026-11-01.csv", people), ("in/d_2026-11-01.csv", "ref,since\n1,2026-01-01\n")])
+    tonight = [("in/d_2026-11-02.csv", duties)] if duties else []
+    (load,) = arrive(house, contract, [("in/p_2026-11-02.csv", people + "3\n"), *tonight])
+    assert load.status == "held" and load.received == load.accepted + load.quarantined + load.withdrawn
+    assert f"duty had 1 accepted row in 2026-11-01 and has none now: {words}" in (load.reason or "")
+    assert "band" not in (load.reason or "") and deliveries_in_force(house.store, ["one"]) == {"one": "2026-11-01"}
+    ledger.decide(house.store, "one", "2026-11-02", "release", "me", "the service has ended", NOW)
+    (load,) = arrive(house, contract, [])
+    assert (load.status, load.gone) == ("accepted", 1) and current(house.store, "one", "event").is_empty()
+    (load,) = arrive(house, contract, [("in/p_2026-11-03.csv", people)])
+    assert load.status == "accepted"
+
+
+def test_a_first_delivery_is_never_held(make: Make, house: House) -> None:
+    (load,) = arrive(house, make(DUTIES), [("in/p_2026-11-01.csv", "ref\n1\n"), ("in/d_2026-11-01.csv", "ref,since\n")])
+    assert load.status == "accepted"
+
+
 def test_a_person_releases_a_held_delivery_and_the_later_ones_follow(make: Make, house: House) -> None:
     contract = make(custom=BAND)
     arrive(house, contract, [file(1, rows(10)), file(2, rows(20)), file(3, rows(21))])

@@ -154,9 +154,8 @@ def judged_alone(
         arguments.pop("mostly", None)  # what share may break it is judged at the end: see `evidence`
         asked[i] = _Asked(rule, name, arguments)
         groups.setdefault(tuple(_looked_at(arguments)), []).append(i)
-    values = {
-        columns: (shown.select(columns).unique(maintain_order=True), numbers) for columns, numbers in groups.items()
-    }
+    distinct = pl.collect_all(shown.lazy().select(columns).unique(maintain_order=True) for columns in groups)
+    values = {columns: (frame, groups[columns]) for columns, frame in zip(groups, distinct, strict=True)}
     broken: dict[int, pl.Series] = {}
     for i, (positions, _) in _judged_all(contract, table, asked, values).items():
         columns = next(c for c in groups if i in groups[c])

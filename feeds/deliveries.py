@@ -14,7 +14,7 @@ import secrets
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +35,7 @@ PLAIN = re.compile(r"(?:[0-9_. |()-]|(?<![A-Za-z])[A-Za-z](?![A-Za-z]))*")
 ENDING = re.compile(r"\.(csv|tsv|txt|dat|xml|json|jsonl|xlsx|xls|ods|parquet)$", re.IGNORECASE)
 FIGURES = 6  # beside a date, a name may hold a time or a number of the file; an NHS number has ten
 AHEAD = timedelta(days=1)  # a file that says it will change later than this has had its time set by its sender
+PATIENCE = timedelta(hours=12)  # so long after its newest file a delivery waits for those that it lacks
 EARLY = timedelta(days=7)  # a delivery that its name dates later than this waits: it would outrank all until then
 DATE = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
@@ -186,21 +187,23 @@ def find_deliveries(
     """Find the deliveries that lie whole in the drop folder, oldest first.
 
     Files of one feed with one date in their names are one delivery. It is left alone while any of its files is
-    younger than `quiet` or still being sent (`.part` and the like). What has landed already under the same date is
-    marked as a repeat: the whole of a delivery again, or what a killed landing left behind.
+    younger than `quiet` or still being sent (`.part` and the like), and for a while where a file that its contract
+    asks for has not come. What has landed already under the same date is marked as a repeat: the whole of a delivery
+    again, or what a killed landing left behind.
 
     Args:
         drop: the folder that partners write to.
         contracts: by id.
         store: where deliveries have landed.
         now: UTC, naive.
-        quiet: how long a file must have stood unchanged.
+        quiet: how long a file must have stood unchanged; none, where a person asks for what is there: nothing waits.
         early: how far ahead of `now` a name may date its delivery; one dated later waits, and `strangers` tells of it.
             None: whatever its date.
     """
     young, ahead = ((now + by).replace(tzinfo=UTC).timestamp() for by in (-quiet, AHEAD))
     groups: dict[tuple[date, str], list[Path]] = {}
     waiting: set[tuple[date, str]] = set()
+    changed: dict[tuple[date, str], list[float]] = {}
     for entry in _entries(drop, contracts):
         passing = _passing(entry.name)
         feed = _feed(entry.name[: len(entry.name) - len(passing)], contracts)
@@ -217,12 +220,42 @@ def find_deliveries(
             waiting.add(group)
         else:
             groups.setdefault(group, []).append(entry.path)
+            changed.setdefault(group, []).extend(times)
     whole: list[Found] = []
     for (day, feed), paths in sorted(groups.items()):
-        if (day, feed) not in waiting:
-            with suppress(OSError):  # one was renamed, taken back or closed this moment: the next look sees it anew
-                whole.append(_found(drop, feed, day, paths, store))
+        names = [_below(drop, path) for path in paths]
+        lacks = bool(quiet and _awaited(contracts[feed], names, changed.get((day, feed), ()), now))
+        known = any(delivery_order(key)[0] == str(day) for key in deliveries(feed, store))
+        if (day, feed) in waiting or (lacks and not known):
+            continue
+        with suppress(OSError):  # one was renamed, taken back or closed this moment: the next look sees it anew
+            found = _found(drop, feed, day, paths, store)
+            if found.repeats or not lacks:
+                whole.append(found)
     return whole
+
+
+def _awaited(contract: Contract, names: Iterable[str], changed: Iterable[float], now: datetime) -> list[str]:
+    """The patterns of files that a delivery lacks and waits for; none once it has waited long enough.
+
+    An archive that is not named as one extract is taken to hold them all.
+
+    Args:
+        changed: when its files were changed last.
+    """
+    until, ahead = ((now + by).replace(tzinfo=UTC).timestamp() for by in (-PATIENCE, AHEAD))
+    needed = [t.file for t in contract.tables if t.file and not t.optional]
+    names = list(names)
+    if not needed or any(map(_archive, names)) or not any(until < time < ahead for time in changed):
+        return []
+    return sorted({pattern for pattern in needed if not any(fits(name, pattern) for name in names)})
+
+
+def _archive(name: str) -> bool:
+    """Whether a file may hold several extracts: `x.zip`, but not `x.csv.zip`."""
+    while name.casefold().endswith(ENCRYPTED):
+        name = name.rpartition(".")[0]
+    return name.casefold().endswith(".zip") and not ENDING.search(plain_name(name))
 
 
 def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) -> Found:
@@ -237,16 +270,21 @@ def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) ->
     return Found(feed, str(day) if number == 1 else f"{day}.{number}", files, digest)
 
 
-def strangers(drop: Path, contracts: Mapping[str, Contract], now: datetime | None = None) -> list[str]:
+def strangers(
+    drop: Path, contracts: Mapping[str, Contract], now: datetime | None = None, quiet: timedelta = timedelta(0)
+) -> list[str]:
     """What lies in the drop folder and cannot be taken in, in words; names of files are not repeated.
 
     Args:
         now: UTC, naive; with it also what waits because its name dates it too far ahead.
+        quiet: as `find_deliveries` has it; with it also which deliveries wait for further files.
     """
     seen: Counter[tuple[str, str]] = Counter()
+    groups: dict[tuple[str, date], list[tuple[str, float]]] = {}
     for entry in _entries(drop, contracts):
         folder = entry.name.rpartition("/")[0]
-        known = _feed(entry.name[: len(entry.name) - len(_passing(entry.name))], contracts) is not None
+        plain = entry.name[: len(entry.name) - len(_passing(entry.name))]
+        known = _feed(plain, contracts) is not None
         if entry.kind in ADVICE:
             seen[folder, entry.kind] += 1
         elif not known:
@@ -255,10 +293,21 @@ def strangers(drop: Path, contracts: Mapping[str, Contract], now: datetime | Non
             seen[folder, "ahead"] += 1
         elif not os.access(entry.path.parent, os.W_OK | os.X_OK):
             seen[folder, "stuck"] += 1
+        elif now and quiet and (feed := _feed(plain, contracts)):
+            with suppress(OSError):
+                group = groups.setdefault((feed, _day(entry.path, now)), [])
+                group.append((plain, entry.path.stat().st_mtime))
     told = []
     for (folder, kind), count in sorted(seen.items()):
         what, advice = ADVICE.get(kind, ADVICE[""])
         told.append(f"drop/{_shown(folder)}: {count} {what.replace('(s)', 's' * (count > 1))}. {advice}.")
+    for (feed, day), files in sorted(groups.items()):
+        names, changed = zip(*files, strict=True)
+        if now and (lacking := _awaited(contracts[feed], names, changed, now)):
+            told.append(
+                f"feed {feed}, delivery {day}: waiting for {', '.join(lacking)}. {PATIENCE.total_seconds() / 3600:.0f} "
+                "hours after the last of its files, or by `kinfold ingest`, it is taken as it is."
+            )
     return told
 
 

@@ -55,7 +55,7 @@ def build(council: Council) -> dg.Definitions:
         now = datetime.now(UTC).replace(tzinfo=None)
         found = find_deliveries(council.home / "drop", council.contracts, council.store, now, quiet=QUIET)
         if not found:
-            unknown = strangers(council.home / "drop", council.contracts, now)
+            unknown = strangers(council.home / "drop", council.contracts, now, QUIET)
             return dg.SkipReason(" ".join(["No delivery is waiting in the drop folder.", *unknown]))
         by_feed: dict[str, list[Found]] = {}
         for one in found:

@@ -152,6 +152,34 @@ def test_a_delivery_dated_far_ahead_waits_and_is_told_of(make: Make, house: Hous
     assert strangers(house.drop, {"one": contract}, datetime(2061, 12, 25)) == []
 
 
+def test_a_delivery_waits_half_a_day_for_the_files_that_its_contract_asks_for(make: Make, house: House) -> None:
+    contract, quiet = make(TIES), timedelta(seconds=60)
+
+    def found(hours: int = 0, quiet: timedelta = quiet) -> list[int]:
+        now = NOW + timedelta(hours=hours)
+        return [len(one.files) for one in find_deliveries(house.drop, {"one": contract}, house.store, now, quiet)]
+
+    def told(hours: int = 0) -> list[str]:
+        return strangers(house.drop, {"one": contract}, NOW + timedelta(hours=hours), quiet)
+
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,h\n")
+    assert found() == found(10) == [] and found(0, timedelta(0)) == found(12) == [1]
+    assert told()[0].startswith("feed one, delivery 2026-11-01: waiting for in/t*. 12 hours") and told(12) == []
+    assert strangers(house.drop, {"one": contract}, NOW) == []
+    late = house.put("in/t_2026-11-01.csv.part", "ref,house\n1,h\n")
+    assert found(12) == [] and told() == []
+    late.rename(late.with_suffix(""))
+    assert found() == [2] and told() == []
+    house.load_all(contract)
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,h\n")  # as a landing that was killed leaves it
+    assert found() == [1]
+    house.put("in/p_2026-11-01.csv", "ref,house\n2,h\n")
+    assert found() == []
+    house.put("in/t_2026-11-02.csv.zip", "one extract, packed")
+    house.put("in/p_2026-11-03.zip", "it may hold both")
+    assert found() == [1]
+
+
 def test_a_rejected_delivery_is_judged_again_when_sent_again_after_its_contract_was_put_right(
     make: Make, house: House
 ) -> None:

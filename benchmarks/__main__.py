@@ -1,4 +1,4 @@
-"""`make bench`: two nights of an invented borough, linkage beside Splink's default model, the definitions' import.
+"""`make bench`: intake beside polars, many feeds at once, two nights of an invented borough, linkage beside Splink's.
 
 Everything happens in a folder of its own that is removed at the end. PEOPLE in the environment sets the size.
 """
@@ -20,6 +20,9 @@ PEOPLE = int(os.environ.get("PEOPLE", "100000"))
 
 def main() -> None:
     """Measure and print."""
+    for module in ("benchmarks.intake", "benchmarks.feeds35"):  # each in processes of its own
+        subprocess.run([sys.executable, "-m", module], check=True)
+        print()
     folder = Path(tempfile.mkdtemp(prefix="kinfold-bench-"))
     os.environ |= {"KINFOLD_HOME": str(folder / "home"), "KINFOLD_STATE": str(folder / "dagster")}
     try:

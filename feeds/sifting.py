@@ -111,7 +111,11 @@ def sifted(
             told = [received[name].shape, *received[name]]
             kept[name] = pl.concat([rows.select("_file", "_row", *_columns(wanted, name)) for rows in told])
         before = _before(table, look)
-        beside = Beside(day, {name: kept[name] for name in wanted[table.name]}, before)
+        others = {
+            name: _looked_at(contract, name, columns, kept[name], received, made, look)
+            for name, columns in wanted[table.name].items()
+        }
+        beside = Beside(day, others, before)
         rules = rules_of(contract, table)
         broken: dict[int, list[pl.Series]] = {i: [] for i, rule in enumerate(rules) if of_one_row(rule)}
         seen, stood, start = [], [], 0
@@ -217,6 +221,32 @@ def _looked_up(contract: Contract) -> dict[str, dict[str, list[str]]]:
         for rule in (rule for rule in table.rules if rule.kind == "member"):
             wanted[table.name].setdefault(str(rule.args["table"]), []).extend(rule.args["to"])
     return wanted
+
+
+def _looked_at(
+    contract: Contract,
+    name: str,
+    columns: list[str],
+    told: pl.DataFrame,
+    received: Mapping[str, Pile],
+    made: Sifted,
+    look: Look,
+) -> pl.DataFrame:
+    """What a rule that looks up a table finds there: what is told now and, of a delta, what stands beside it."""
+    columns, table = list(dict.fromkeys(columns)), contract.table(name)
+    key = [*(c.name for c in table.inherited), *table.key]
+    stood = look(name, list(dict.fromkeys([*key, *columns]))) if contract.delivery == "delta" else None
+    if stood is None:
+        return told.select(columns)
+    for pile in (received[name], made.accepted[name], made.withdrawing[name]):  # told anew, or withdrawn
+        for rows in pile:
+            stood = stood.join(rows.select(key), on=key, how="anti", nulls_equal=True)
+    while table.parent:
+        table = contract.table(table.parent)
+        above = [*(c.name for c in table.inherited), *table.key]
+        for rows in made.withdrawing[table.name]:
+            stood = stood.join(rows.select(above), on=above, how="anti", nulls_equal=True)
+    return pl.concat([told.select(columns), stood.select(columns)])
 
 
 def _columns(wanted: Mapping[str, Mapping[str, list[str]]], name: str) -> list[str]:

@@ -43,6 +43,7 @@ TIES = """\
     customProperties: [{property: file, value: "in/t*"}]
 """
 
+KEY = "{name: ref, logicalType: string, primaryKey: true}"
 AREAS = """\
   - name: lsoa
     properties:
@@ -112,6 +113,29 @@ def test_a_table_may_look_up_several_columns_of_another(make: Make, house: House
     (load,) = house.load_all(contract)
     assert load.tables == {"person": 1, "tie": 2}
     assert {r.rule: r.rows for r in load.rules if r.rows} == {"ref is there": 1, "house is there": 1}
+
+
+@pytest.mark.parametrize("limits", [(BUDGET, PIECE), (400, 200)])
+def test_a_delta_finds_what_its_rows_look_up_in_what_stands_beside_it(
+    make: Make, house: House, limits: tuple[int, int]
+) -> None:
+    looks = (
+        "    quality:\n      - {name: somebody's house, type: custom, engine: greatExpectations, implementation: "
+        "{expect: column_values_to_exist_in, column: house, table: person}}\n"
+    )
+    gone = TIES.replace("[{property: person,", "[{property: withdrawn, value: {house: GONE}}, {property: person,")
+    gone = gone.replace("{name: ref, logicalType: string, required: true}", KEY)
+    contract = make(gone + looks, delivery="delta")
+    house.put("in/p_2026-11-01.csv", "ref,house\n1,a\n2,b\n3,c\n4,d\n")
+    house.put("in/t_2026-11-01.csv", "ref,house\n1,a\n")
+    assert house.load_all(contract)[0].tables == {"person": 4, "tie": 1}
+    house.put("in/p_2026-11-02.csv", "ref,house\n2,GONE\n3,x\n")  # 2 goes, 3 has moved
+    house.put("in/t_2026-11-02.csv", "ref,house\n2,a\n3,b\n4,c\n5,d\n6,x\n7,y\n")
+    (found,) = find_deliveries(house.drop, {"one": contract}, house.store, NOW, timedelta(0))
+    landed = land(found, house.store, house.vault)
+    load = check(contract, landed, house.store, house.vault, house.ring, NOW, limits)
+    assert (load.tables, load.quarantined, load.withdrawn) == ({"person": 1, "tie": 3}, 3, 1)
+    assert sorted(current(house.store, "one", "accepted__tie")["house"]) == ["a", "a", "d", "x"]
 
 
 def test_a_row_that_stood_for_its_age_is_judged_when_it_is_told_again(make: Make, house: House) -> None:

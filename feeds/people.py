@@ -34,6 +34,7 @@ ADDRESSES = pl.Schema(
 )  # fmt: skip
 
 
+LAST, TIMES = "_last", "_times"
 NAMES = ("surname", "forename", "forenames", "middle_names", "alias", "former_forename", "former_surname",
          "preferred_forename", "preferred_surname")  # fmt: skip
 Clean = Callable[[pl.Expr], pl.Expr]
@@ -192,9 +193,37 @@ class _Reader:
         return self.step(pl.when(~placeholder).then(clean))
 
 
+def _once(person: Person, rows: pl.DataFrame) -> pl.DataFrame:
+    """What a `person` block reads of rows, those that say the same once: how many they are, and where the last is.
+
+    Rows that tell what happened say who it happened to over and over, and to clean a value is dear.
+    """
+    told = _words(person.model_dump())
+    columns = [name for name in rows.columns if name in told]
+    some = rows.lazy().select(*columns, pl.int_range(pl.len(), dtype=pl.UInt32).alias(LAST))
+    keys = rows.lazy().select(source_key(person.key).approx_n_unique()).collect().item()
+    if not columns or keys > rows.height * 0.75:
+        return some.with_columns(pl.lit(1, pl.UInt32).alias(TIMES)).collect()
+    count = pl.len().cast(pl.UInt32).alias(TIMES)
+    return some.group_by(columns, maintain_order=True).agg(pl.col(LAST).last(), count).collect()
+
+
+def _words(said: object) -> set[str]:
+    """Every text in nested settings, names of columns among them."""
+    if isinstance(said, Mapping):
+        return _words(list(said.items()))
+    return (
+        {said}
+        if isinstance(said, str)
+        else {w for s in said for w in _words(s)}
+        if isinstance(said, (list, tuple))
+        else set()
+    )
+
+
 def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A table's rows as people: every attribute cleaned, other names beside, `_nobody` where the row is no person."""
-    it = _Reader(table, rows)
+    it = _Reader(table, _once(person, rows))
     uprn, postcode = (person.address.uprn, person.address.postcode) if person.address else (None, None)
     wanted = [(getattr(person, name), names.name) for name in NAMES] + [
         (person.nhs_number, cleaning.nhs_number),
@@ -233,10 +262,10 @@ def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFram
         it.rows.lazy()
         .select(
             source_key(person.key).alias("key"),
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"),
+            pl.col(LAST).alias("position"),
             nobody.alias("_nobody"),
             *(e.alias(name) for name, e in it.made.items()),
-            *(e.alias(f"?{sentence}") for sentence, e in it.asked.items()),
+            *((e * pl.col(TIMES)).alias(f"?{sentence}") for sentence, e in it.asked.items()),
         )
         .collect()
     )

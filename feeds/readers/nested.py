@@ -499,20 +499,20 @@ class _Document:
 
 
 def read_lines(contract: Contract, source: Source, notes: dict[str, str]) -> Frames:
-    """JSON lines: one message a line; `_row` of a message is its line.
+    """JSON lines: one message a line; `_row` of a message is its line. Empty, it says: nothing new.
 
     Raises:
-        Rejected: no line is a message.
+        Rejected: no line is a message, or a snapshot is empty.
     """
     nest = Nest(contract, source.name)
     text = Text(source.open(), contract.encoding, source.name)
-    if not text.head().strip():
+    if not text.head().strip() and contract.delivery == "snapshot":
         raise Rejected(source.name, "the file should hold rows and is empty", "Send it again")
-    top, good = nest.parents.index(None), False
+    top, good, blank = nest.parents.index(None), False, True
     for number, line in enumerate(lines_of(b"", b"", text), 1):
         if not line.strip():
             continue
-        nest.line = number
+        nest.line, blank = number, False
         try:
             value, end = _decoded(line, len(line) - len(line.lstrip(BLANK)))
             if not isinstance(value, dict) or line[end:].strip(BLANK):
@@ -525,7 +525,7 @@ def read_lines(contract: Contract, source: Source, notes: dict[str, str]) -> Fra
         _walk(nest, value, nest.root, top)
         if nest.rows >= CHUNK:
             yield from nest.frames()
-    if not good:
+    if not good and (not blank or contract.delivery == "snapshot"):
         raise Rejected(
             source.name, "the file should hold one JSON message a line, and no line is one", "Send it as JSON lines"
         )

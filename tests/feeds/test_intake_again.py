@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from feedhouse import HEADER, NOW, PEOPLE, House, Make
+from test_delivery_order import CASES, as_lines
 
 from feeds.arrivals import forget, settle
 from feeds.contracts import Contract
@@ -265,6 +266,25 @@ def test_what_is_nested_in_a_row_withdrawn_further_on_goes_with_it(
     assert (load.received, load.accepted, load.withdrawn, load.gone) == (5, 4, 1, 3)
     assert current(house.store, "one", "accepted__person")["ref"].to_list() == ["2"]
     assert current(house.store, "one", "source_record")["source_key"].to_list() == ["2|1"]
+
+
+@pytest.mark.parametrize(
+    ("form", "nothing"), [("jsonl", ""), ("jsonl", "\n \r\n"), ("jsonl", "\n" * 99_999), ("json", "[]")]
+)
+def test_a_day_without_messages_changes_nothing(make: Make, house: House, form: str, nothing: str) -> None:
+    contract = make(CASES, format=form, delivery="messages")
+    house.load(contract, f"in/m_2026-11-01.{form}", as_lines([("A", ["Ash"])]))
+    load = house.load(contract, f"in/m_2026-11-02.{form}", nothing)
+    assert (load.status, load.received, load.gone) == ("accepted", 0, 0)
+    assert current(house.store, "one", "source_record")["source_key"].to_list() == ["A|0"]
+
+
+def test_a_delta_of_a_header_alone_changes_nothing(make: Make, house: House) -> None:
+    contract = make(delivery="delta")
+    house.load(contract, "in/p_2026-11-01.csv", HEADER + ANN)
+    load = house.load(contract, "in/p_2026-11-02.csv", HEADER)
+    assert (load.status, load.received, load.gone) == ("accepted", 0, 0)
+    assert current(house.store, "one", "source_record").height == 1
 
 
 def test_rows_that_are_no_longer_kept_are_not_read_as_none(make: Make, house: House) -> None:

@@ -5,15 +5,19 @@ minor version and both branches are tested.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, text
 
 from warehouse.site import PROJECT
 
@@ -31,6 +35,34 @@ class _Chosen(ConfigurableClass):
         return {}
 
 
+class OpenEventLog(SqliteEventLogStorage):
+    """Dagster's event log in SQLite with its files kept open, as opening one for each event costs more than the event.
+
+    The index and the last run's file stay open. Dagster holds a lock while it has a connection, so one a file will do.
+    """
+
+    def __init__(self, base_dir: str) -> None:
+        self._open: dict[str, Engine] = {}
+        super().__init__(base_dir)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            if shard not in self._open or not Path(self.path_for_shard(shard)).exists():
+                for other in {*self._open} - {INDEX_SHARD_NAME} | {*self._open} & {shard}:
+                    self._open.pop(other).dispose()
+                wait = {"timeout": 60, "check_same_thread": False}
+                engine = create_engine(self.conn_string_for_shard(shard), poolclass=StaticPool, connect_args=wait)
+                if shard not in self._initialized_dbs:
+                    self._initdb(engine)
+                    self._initialized_dbs.add(shard)
+                with engine.connect() as connection:  # a power cut may cost the last events, never the file
+                    connection.execute(text("PRAGMA synchronous=NORMAL"))
+                self._open[shard] = engine
+            with self._open[shard].begin() as connection:
+                yield connection
+
+
 class PostgresOrSqliteStorage(_Chosen, DagsterStorage):
     """Runs, events and schedules."""
 
@@ -39,7 +71,9 @@ class PostgresOrSqliteStorage(_Chosen, DagsterStorage):
         """Dagster's PostgreSQL storage where a URL is set, else its SQLite storage."""
         url = os.environ.get(POSTGRES_URL)
         if not url:
-            return DagsterSqliteStorage.from_local(str(state()), inst_data=inst_data)
+            storage = DagsterSqliteStorage.from_local(str(state()), inst_data=inst_data)
+            storage._event_log_storage = OpenEventLog(storage._event_log_storage._base_dir)
+            return storage
         from dagster_postgres import DagsterPostgresStorage
 
         scheme, _, rest = url.partition("://")

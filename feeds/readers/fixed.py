@@ -95,5 +95,5 @@ def _cut(contract: Contract, table: Table, lines: pl.DataFrame, file: str, first
         *(line.str.slice(start - 1, last - start + 1).alias(name) for name, (start, last) in places.items()),
         pl.when(wrong & ~blank).then(pl.lit(WIDTH)).alias("_fault"),
     )
-    tidy = frames.emptied(frames.trimmed(cut, names), names)
+    tidy = frames.tidied(cut, names)
     return frames.placed(tidy, file, table, first, pl.col("_fault"))

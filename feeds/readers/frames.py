@@ -69,6 +69,21 @@ def emptied(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     return frame.with_columns(pl.when(text != "").then(text).name.keep())
 
 
+def composed(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """Text in one Unicode form (NFC), for é may be typed as one character or two; columns of ASCII stay untouched."""
+    names = list(columns)
+    text = pl.col(names).str
+    counted = frame.select(text.len_bytes().sum()), frame.select(text.len_chars().sum())
+    wide = [name for name in names if counted[0][name].item() != counted[1][name].item()]
+    return frame.with_columns(pl.col(wide).str.normalize("NFC")) if wide else frame
+
+
+def tidied(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """Text without spaces around it, null where empty, and in one Unicode form."""
+    names = list(columns)
+    return emptied(trimmed(composed(frame, names), names), names)
+
+
 def placed(
     frame: pl.DataFrame, file: str, table: Table, rows: pl.Expr | int, fault: pl.Expr, where: pl.Expr | None = None
 ) -> pl.DataFrame:

@@ -125,7 +125,7 @@ class Nest:
                 )
             columns_ = [c.name for c in table.all_columns]
             frame = frame.select(*PLACE, *columns_)
-            made.append(frames.emptied(frames.trimmed(frame, columns_), columns_))
+            made.append(frames.tidied(frame, columns_))
             given = mine.given
             self.filled[i] = _Filled(given=given)
         self.rows = 0

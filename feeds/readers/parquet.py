@@ -73,7 +73,7 @@ def read(
         cut = frame.select(pl.any_horizontal(pl.lit(False), *wrong).fill_null(False).alias("cut")).to_series()
         cut = cut.new_from_index(0, frame.height) if cut.len() != frame.height else cut
         fault = pl.when(pl.lit(cut)).then(pl.lit(CUT_ID))
-        tidy = frames.emptied(frames.trimmed(text, found), found)
+        tidy = frames.tidied(text, found)
         for part in frames.parts(frames.placed(tidy, source.name, table, first, fault)):
             yield table.name, part
         first += frame.height

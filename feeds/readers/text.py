@@ -488,12 +488,14 @@ class _Rows:
         return cells, blank
 
     def _tidy(self, frame: pl.DataFrame, block: bytes | None) -> pl.DataFrame:
-        """Values without spaces around them, null where empty, and what a spreadsheet did to them.
+        """Values without spaces around them, null where empty, in one Unicode form, and what a spreadsheet did to them.
 
         Args:
             block: what the frame was read from, which shows what need not be looked for; None to look for all.
         """
         names = list(self.found)
+        if block is None or not block.isascii():
+            frame = frames.composed(frame, names)
         if block is None or _spaced(block, self.delimiter, self.quote, frame.height):
             frame = frames.emptied(frames.trimmed(frame, names), names)
         elif self.quote.encode() in block:

@@ -71,7 +71,7 @@ def read(
         columns = {c.name: c for c in table.columns}
         body = frame.slice(row).select(frame.columns[i] for i in found.values())
         body.columns = list(found)
-        tidy = frames.emptied(frames.trimmed(body, found), found)
+        tidy = frames.tidied(body, found)
         tidy = tidy.with_columns(
             _dated(columns[name], early) for name in found if columns[name].type in ("date", "timestamp")
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from feedhouse import HEADER, NOW, PEOPLE, House, Make
 from test_delivery_order import CASES, as_lines
@@ -277,6 +279,18 @@ def test_a_day_without_messages_changes_nothing(make: Make, house: House, form: 
     load = house.load(contract, f"in/m_2026-11-02.{form}", nothing)
     assert (load.status, load.received, load.gone) == ("accepted", 0, 0)
     assert current(house.store, "one", "source_record")["source_key"].to_list() == ["A|0"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_key_that_is_typed_in_two_ways_is_one_key(make: Make, house: House, form: str) -> None:
+    contract = make(PEOPLE, format=form, delivery="delta")
+    for day, key in ((1, "Zo\u00e9"), (2, "Zoe\u0301")):
+        rows = pl.DataFrame([[key, "x", "Ann", None, "F", "2026-01-01"]], HEADER.strip().split(","), orient="row")
+        made = io.BytesIO()
+        getattr(rows, f"write_{form}")(made)
+        load = house.load(contract, f"in/p_2026-11-0{day}.{form}", made.getvalue())
+        assert (load.accepted, load.gone) == (1, 0)
+    assert current(house.store, "one", "source_record")["source_key"].to_list() == ["Zo\u00e9"]
 
 
 def test_a_delta_of_a_header_alone_changes_nothing(make: Make, house: House) -> None:

@@ -147,6 +147,8 @@ def measure(feeds: int = 35, deliveries: int = 10, rows: int = 200) -> dict[str,
 
 
 if __name__ == "__main__":
-    print("35 feeds with 10 deliveries each in one ingestion, seconds (limits: ratio 1.5, definitions 2.5)")
-    for what, value in measure(*map(int, sys.argv[1:])).items():
-        print(f"  {what:12} {value:8.2f}")
+    sizes = list(map(int, sys.argv[1:])) or [35, 10, 200]
+    print("{} feeds with {} deliveries of {} rows each in one ingestion, seconds".format(*sizes))
+    for what, value in measure(*sizes).items():
+        limit = {"ratio": " (limit 1.5)", "definitions": " (limit 2.5)"}.get(what, "")
+        print(f"  {what:12} {value:8.2f}{limit}")

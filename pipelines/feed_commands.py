@@ -28,8 +28,8 @@ def feed() -> None:
 @click.option("--write", is_flag=True, help="Write it among the site's feeds instead of printing it.")
 def draft(file: Path, name: str | None, partner: str, write: bool) -> None:
     """Write a contract to edit from a sample FILE: types, keys, code lists, who is described."""
-    from feeds.drafting import draft as drafted
-    from feeds.sketches import identifier
+    from feeds.workshop.drafting import draft as drafted
+    from feeds.workshop.sketches import identifier
 
     name = name or identifier(file.name.split(".")[0].strip("0123456789-_")).replace("_", "-")
     text = drafted(file, name, partner)
@@ -52,7 +52,7 @@ def draft(file: Path, name: str | None, partner: str, write: bool) -> None:
 @click.option("--rows", default=5, show_default=True, help="How many rows of each table to show, identity masked.")
 def attempt(name: str, files: tuple[Path, ...], rows: int) -> None:
     """Take FILES through the contract of FEED without loading anything; say what would become of each row."""
-    from feeds import trial
+    from feeds.workshop import trial
 
     home = sites.home()
     tried = trial.attempt(_contract(name), files, home / "tmp", datetime.now(UTC).replace(tzinfo=None), rows)
@@ -63,7 +63,7 @@ def attempt(name: str, files: tuple[Path, ...], rows: int) -> None:
 @click.argument("name", metavar="FEED")
 def explain(name: str) -> None:
     """Print the contract of FEED in plain words, for those who sign it."""
-    from feeds.explaining import explain as explained
+    from feeds.workshop.explaining import explain as explained
 
     click.echo(explained(_contract(name)))
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from feeds import contracts, odcs
-from feeds.dialect import load_contract
-from feeds.rulebook import OWN_EXPECTATIONS
+from feeds import contracts
+from feeds.dialect import load_contract, odcs
+from feeds.dialect.rulebook import OWN_EXPECTATIONS
 from warehouse.site import PROJECT
 
 PAGE = (PROJECT / "docs" / "contracts.md").read_text(encoding="utf-8")

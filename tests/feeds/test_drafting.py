@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from feeds.contracts import Contract
 from feeds.dialect import load_contract
-from feeds.drafting import draft
-from feeds.sketches import Sample, sketch
+from feeds.workshop.drafting import draft
+from feeds.workshop.sketches import Sample, sketch
 from warehouse.site import SiteError
 
 NAMES = ["Quillfeather", "Oxenbould", "Tattersquash", "Venables-Ng", "Mbele", "Prout"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from feedhouse import HEADER, NOW, Make
 
-from feeds.explaining import explain
-from feeds.trial import attempt, told
+from feeds.workshop.explaining import explain
+from feeds.workshop.trial import attempt, told
 from warehouse.site import SiteError
 
 ROWS = "1,Gertrude,Bocanegra,01/02/2010,F,2026-01-01\n2,Ben,Oxenbould,31/02/2010,M,2026-01-02\n"

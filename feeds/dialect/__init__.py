@@ -13,8 +13,6 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from feeds.columns import column as read_column
-from feeds.columns import headers
 from feeds.contracts import (
     DELIVERIES,
     DETECT,
@@ -28,9 +26,11 @@ from feeds.contracts import (
     Rule,
     Table,
 )
-from feeds.inheritance import Where, Whole, read_whole
-from feeds.meanings import meaning
-from feeds.odcs import (
+from feeds.dialect.columns import column as read_column
+from feeds.dialect.columns import headers
+from feeds.dialect.inheritance import Where, Whole, read_whole
+from feeds.dialect.meanings import meaning
+from feeds.dialect.odcs import (
     CONTRACT_PROPERTIES,
     SERVER,
     SERVER_PROPERTIES,
@@ -42,7 +42,7 @@ from feeds.odcs import (
     against_the_standard,
     nearest,
 )
-from feeds.rulebook import Rulebook, expectations, once
+from feeds.dialect.rulebook import Rulebook, expectations, once
 from warehouse.site import SiteError, short
 
 __all__ = ["expectations", "load_contract", "load_contracts"]

@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 from feeds.contracts import CLASSES, LOGICAL_TYPES, SEVERITIES, Column, Names, Rule, as_text, strptime
-from feeds.inheritance import Where
-from feeds.odcs import COLUMN, COLUMN_PROPERTIES, OPTIONS, Custom, Walk, nearest
-from feeds.rulebook import DATED, code_list, column_rules, regular
+from feeds.dialect.inheritance import Where
+from feeds.dialect.odcs import COLUMN, COLUMN_PROPERTIES, OPTIONS, Custom, Walk, nearest
+from feeds.dialect.rulebook import DATED, code_list, column_rules, regular
 
 
 def headers(walk: Walk, columns: Iterable[Column], nested: bool, at: Where) -> None:

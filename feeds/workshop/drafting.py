@@ -19,7 +19,7 @@ from feeds import cleaning
 from feeds.contracts import Column
 from feeds.deliveries import DATE
 from feeds.parsing import parsed
-from feeds.sketches import VALUE, Sample, Sketch, identifier, sketch
+from feeds.workshop.sketches import VALUE, Sample, Sketch, identifier, sketch
 from warehouse.site import SiteError
 
 DATES = (

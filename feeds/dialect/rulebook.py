@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from feeds.contracts import SEVERITIES, CodeList, Column, Rule, as_names
-from feeds.inheritance import Where
-from feeds.odcs import QUALITY, QUALITY_PROPERTIES, Walk, nearest
+from feeds.dialect.inheritance import Where
+from feeds.dialect.odcs import QUALITY, QUALITY_PROPERTIES, Walk, nearest
 
 DATED = ("date", "timestamp")
 COLUMN_ARGS = ("column", "column_A", "column_B", "column_list", "column_set")

@@ -26,9 +26,9 @@ from feeds.contracts import (
     as_text,
     constant,
 )
-from feeds.inheritance import Where
-from feeds.odcs import Custom, Walk, nearest
-from feeds.rulebook import DATED
+from feeds.dialect.inheritance import Where
+from feeds.dialect.odcs import Custom, Walk, nearest
+from feeds.dialect.rulebook import DATED
 
 OF_TIME = ("start", "end", "recorded", "birth_date", "death_date", "seen_on", "from", "to")  # want a column of dates
 

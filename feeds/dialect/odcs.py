@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from feeds.inheritance import OWN, Part, Where
+from feeds.dialect.inheritance import OWN, Part, Where
 from warehouse.site import SiteError
 
 TOP = (

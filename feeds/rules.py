@@ -176,17 +176,25 @@ def _carried(shown: pl.DataFrame, values: pl.DataFrame) -> pl.Series:
     return found.sort()
 
 
-def evidence(contract: Contract, table: Table, rows: pl.DataFrame, broken: Mapping[int, pl.Series]) -> pl.DataFrame:
+def evidence(
+    contract: Contract,
+    table: Table,
+    rows: pl.DataFrame,
+    broken: Mapping[int, pl.Series],
+    over: pl.Series | None = None,
+) -> pl.DataFrame:
     """What the rules on a whole table look at, a row each: hashes of what is given once, marks, columns as they are.
 
     Args:
         broken: what `judged_alone` found of these rows.
+        over: which rows the delivery itself takes back further on: they repeat nothing, and nothing repeats them.
     """
+    counts = pl.lit(True) if over is None else ~pl.lit(over)
     shown: dict[str, pl.Expr] = {}
     typed = {c.name: c for c in table.all_columns}
     for i, rule in enumerate(rules_of(contract, table)):
         if rule.kind == "once":
-            key, given = pl.struct(once_columns(contract, table, rule)), pl.any_horizontal(_given(rule))
+            key, given = pl.struct(once_columns(contract, table, rule)), pl.any_horizontal(_given(rule)) & counts
             shown |= {
                 name: pl.when(given).then(key.hash(seed)) for seed, name in ((1, f"{i} once"), (2, f"{i} once more"))
             }

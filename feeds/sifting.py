@@ -11,7 +11,7 @@ parted by the hash of their key, then by that of the person, and what comes of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import date
 from math import ceil
@@ -106,6 +106,7 @@ def sifted(
     refused: dict[str, tuple[str, ...]] = {}
     wanted = _looked_up(contract)
     kept: dict[str, pl.DataFrame] = {}
+    over: dict[str, pl.DataFrame] = {}
     for table in _in_order(contract):
         for name in wanted[table.name].keys() - kept.keys():  # two tables that look each other up
             told = [received[name].shape, *received[name]]
@@ -118,6 +119,7 @@ def sifted(
         beside = Beside(day, others, before)
         rules = rules_of(contract, table)
         broken: dict[int, list[pl.Series]] = {i: [] for i, rule in enumerate(rules) if of_one_row(rule)}
+        over[table.name] = _taken_back(contract, table, received[table.name], over)
         seen, stood, start = [], [], 0
         for rows in _told(contract, table, received[table.name]):
             orphans = _orphans(rows, kept[table.parent]) if table.parent else None
@@ -126,7 +128,7 @@ def sifted(
                 cells = ["_fault", *(c.name for c in table.all_columns)]
                 place = places(rows, accepted_before[table.name], cells)
             found = _alone(contract, table, rows, orphans, place.is_not_null(), beside)
-            seen.append(evidence(contract, table, rows, found))
+            seen.append(evidence(contract, table, rows, found, _among(rows, over[table.name])))
             stood.append(place)
             for i, index in found.items():
                 broken[i].append((index + start).cast(pl.UInt32))
@@ -187,23 +189,50 @@ def _told(contract: Contract, table: Table, received: Pile, withdrawing: Pile | 
 
     A row that could not be read as one withdraws nothing: what it says, and of whom, may be another column's.
     """
-    grave = [sentence for sentence, severity in readers.faults(contract) if severity != "warn"]
-    sound = pl.col("_fault").is_null() | ~pl.col("_fault").is_in(grave)
     for rows in received if received.height else [received.shape]:
-        purging = rows.select((_withdraws(table) & sound).alias("purging"))["purging"]
+        purging = rows.select(_withdraws(contract, table).alias("purging"))["purging"]
         if withdrawing is not None:
             withdrawing.add(rows.filter(purging))
         yield rows.filter(~purging) if purging.any() else rows
 
 
-def _withdraws(table: Table) -> pl.Expr:
+def _withdraws(contract: Contract, table: Table) -> pl.Expr:
     """Which rows withdraw a case or a row, and say whose."""
+    grave = [sentence for sentence, severity in readers.faults(contract) if severity != "warn"]
+    sound = pl.col("_fault").is_null() | ~pl.col("_fault").is_in(grave)
     if table.messages and table.messages.purge:
         purge = next(c for c in table.columns if c.name == (table.messages.purge if table.messages else None))
-        return parsed(purge).fill_null(False).cast(pl.Boolean) & pl.col(table.messages.key).is_not_null()
+        said = parsed(purge).fill_null(False).cast(pl.Boolean)
+        return sound & said & pl.col(table.messages.key).is_not_null()
     if table.withdrawn:
-        return matches(table.withdrawn) & pl.all_horizontal(pl.col(k).is_not_null() for k in table.key)
+        return sound & matches(table.withdrawn) & pl.all_horizontal(pl.col(k).is_not_null() for k in table.key)
     return pl.repeat(False, pl.len())
+
+
+def _taken_back(contract: Contract, table: Table, received: Pile, over: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The places of rows of a delta that it withdraws itself further on, and of what is nested in such."""
+    found = [received.shape.select("_file", "_row")]
+    if contract.delivery == "delta" and table.withdrawn:
+        key = [*(c.name for c in table.inherited), *table.key]
+        gone = [rows.filter(_withdraws(contract, table)).select(*key, "_file", "_row") for rows in received]
+        last = pl.concat(gone or [received.shape.select(*key, "_file", "_row")]).sort("_file", "_row")
+        last = last.unique(key, keep="last")
+        for rows in received if last.height else ():
+            both = rows.select(*key, "_file", "_row").join(last, on=key, nulls_equal=True, suffix="_then")
+            further = (pl.col("_file_then") == pl.col("_file")) & (pl.col("_row_then") > pl.col("_row"))
+            found.append(both.filter((pl.col("_file_then") > pl.col("_file")) | further).select("_file", "_row"))
+    if table.parent and over[table.parent].height:
+        above = over[table.parent].rename({"_row": "_parent"})
+        found += [rows.join(above, on=["_file", "_parent"], how="semi").select("_file", "_row") for rows in received]
+    return pl.concat(found).unique()
+
+
+def _among(rows: pl.DataFrame, places: pl.DataFrame) -> pl.Series | None:
+    """Which rows stand in one of these places; None where there are no places."""
+    if places.is_empty():
+        return None
+    found = rows.select("_file", "_row").with_row_index("_index").join(places, on=["_file", "_row"], how="semi")
+    return pl.int_range(rows.height, dtype=pl.UInt32, eager=True).is_in(found["_index"].implode())
 
 
 def _orphans(rows: pl.DataFrame, parents: pl.DataFrame) -> pl.Series:
@@ -470,24 +499,19 @@ def mapped_part(
 
 
 def mapped_apart(
-    contract: Contract, delivery: str, state: Mapping[str, pl.DataFrame], ring: KeyRing
-) -> Iterator[tuple[dict[str, pl.DataFrame], pl.DataFrame]]:
-    """What `mapped` makes of a state in memory: at once if it is small, else in parts by person, two at a time."""
+    contract: Contract, delivery: str, state: Mapping[str, pl.DataFrame], ring: KeyRing, pool: Executor
+) -> list[Future[tuple[dict[str, pl.DataFrame], pl.DataFrame]]]:
+    """What `mapped` is making, in a pool, of a state in memory: at once if it is small, else in parts by person."""
     rows = sum(frame.height for frame in state.values())
     if rows <= APART or any(table.reference for table in contract.tables):
-        yield mapped(contract, delivery, state, ring)
-        return
+        return [pool.submit(mapped, contract, delivery, state, ring)]
     parts = ceil(rows / APART)
     split: list[dict[str, pl.DataFrame]] = [{} for _ in range(parts)]
     for table in contract.tables:
         numbered = state[table.name].with_columns(_order(0))
         for i, some in enumerate(by_person(table, numbered, parts, numbered.height)):
             split[i][table.name] = some.drop(ORDER)
-    with ThreadPoolExecutor(2) as pool:
-        work = [pool.submit(mapped_part, contract, delivery, part, i, parts, ring) for i, part in enumerate(split)]
-        split.clear()
-        for one in work:
-            yield one.result()
+    return [pool.submit(mapped_part, contract, delivery, part, i, parts, ring) for i, part in enumerate(split)]
 
 
 def _mapped_parts(

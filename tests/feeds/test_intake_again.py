@@ -255,6 +255,23 @@ def test_a_row_that_could_not_be_read_as_one_withdraws_nobody(make: Make, house:
 
 
 @pytest.mark.parametrize("limits", [(BUDGET, PIECE), (400, 200)])
+def test_of_a_key_that_a_delta_gives_and_withdraws_by_turns_the_last_word_counts(
+    make: Make, house: House, limits: tuple[int, int]
+) -> None:
+    contract = make(FAMILIES, format="jsonl", delivery="delta")
+    house.load(contract, "in/m_2026-11-01.jsonl", '{"ref": "1", "people": [{"number": 1}, {"number": 2}]}\n')
+    give, gone = '{"ref": "%s", "people": [{"number": 3}]}\n', '{"ref": "%s", "status": "gone"}\n'
+    turns = give % 1 + gone % 1 + give % 1 + give % 2 + gone % 2 + give % 2 + gone % 2 + give % 3 + give % 3
+    house.put("in/m_2026-11-02.jsonl", turns)
+    (found,) = find_deliveries(house.drop, {"one": contract}, house.store, NOW, timedelta(0))
+    landed = land(found, house.store, house.vault)
+    load = check(contract, landed, house.store, house.vault, house.ring, NOW, limits)
+    assert (load.received, load.accepted, load.quarantined, load.withdrawn, load.gone) == (15, 10, 2, 3, 2)
+    assert current(house.store, "one", "accepted__family")["ref"].sort().to_list() == ["1", "3"]
+    assert sorted(current(house.store, "one", "source_record")["source_key"]) == ["1|3", "3|3"]
+
+
+@pytest.mark.parametrize("limits", [(BUDGET, PIECE), (400, 200)])
 def test_what_is_nested_in_a_row_withdrawn_further_on_goes_with_it(
     make: Make, house: House, limits: tuple[int, int]
 ) -> None:

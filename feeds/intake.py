@@ -6,6 +6,7 @@ What belongs here: the order of those steps. Each step's own knowledge is in the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
@@ -287,13 +288,16 @@ class _Work:
         if self.before and previous and as_before:
             frames, self.cleaned = self._remapped(state, previous)
             yield from self._first_told(frames.items())
-        else:
-            pieces = mapped_apart(contract, self.delivery, state, self.ring)
-            for frames, counts in pieces:
+            yield from _accepted(state)
+            return
+        with ThreadPoolExecutor(2) as pool:
+            work = mapped_apart(contract, self.delivery, state, self.ring, pool)
+            yield from _accepted(state)  # written while the others are made
+            del state
+            while work:
+                frames, counts = work.pop(0).result()
                 self.cleaned = added([self.cleaned, counts]) if self.cleaned.height else counts
                 yield from self._first_told(frames.items())
-        for name, frame in state.items():
-            yield f"{ACCEPTED}{name}", frame.drop(BEFORE)
 
     def in_parts(self, made: Sifted, day: date) -> Frames:
         """The frames of a delivery that does not."""
@@ -344,6 +348,11 @@ class _Work:
                 told = frame.join(mine, on=key, how="left", maintain_order="left")
                 frame = told.with_columns(pl.coalesce("first", "delivery").alias("delivery")).drop("first")
             yield name, frame
+
+
+def _accepted(state: Mapping[str, pl.DataFrame]) -> Frames:
+    """The rows that stand, as they are kept."""
+    return ((f"{ACCEPTED}{name}", frame.drop(BEFORE)) for name, frame in state.items())
 
 
 def _having(rows: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:

@@ -112,7 +112,7 @@ def loads(contracts: list[Contract], sent: list[list[str]], alone: bool) -> list
         return [kept(house, day) for day in days]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, changes=st.tuples(CHANGES, CHANGES))
 @example(["a,1,Ann Bo,,M,b,2020-01-01,1", "a,2,Cy,,F,b,2020-01-01,"], ([("first", 1, "")], [("again", 0, "")]))
 @example(["a,1,Ann Bo,,M,b,2020-01-01,1", "b,,Cy,,Q,b,2020-01-01,"], ([("new", 1, "b,1,Cy,,F,a,,")], []))

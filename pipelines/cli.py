@@ -69,7 +69,7 @@ main.add_command(feed_commands.delivery)
 def demo(people: int, seed: int) -> None:
     """Show Kinfold at work on an invented borough: deliveries, ingestion, the night, marts, summaries.
 
-    Run it again for another night: new deliveries with about 1% changed, one feed late and one file bad.
+    Run it again for another night: new deliveries with about 1% changed, one feed late, one file bad, one held.
     """
     from pipelines.demo import demonstrate
 

@@ -106,7 +106,7 @@ def test_a_person_whom_a_feed_holds_twice_is_told_to_its_owner_by_its_own_keys(c
     (told,) = [sheet for sheet in sheets if "same_person_as" in sheet]
     assert [line.split(",")[:2] for line in told.splitlines()[1:]] == [['"N1"', '"N2"'], ['"N2"', '"N1"']]
     pages = [p.read_text() for p in folder(council, "police-data", ".html")]
-    assert [page for page in pages if "2 records of this feed are about 1 person" in page]
+    assert [page for page in pages if "2 records of this feed seem to be about 1 person" in page]
     assert not [page for page in [*pages, *sheets] if "Canary" in page or "2014" in page]
 
 

@@ -119,10 +119,8 @@ def test_a_report_leads_to_the_spreadsheets_and_says_by_which_clause_it_may() ->
 def test_what_no_night_has_compared_is_not_said_to_be_well() -> None:
     assert "the report after it tells" in text(report(found=None))
     said = text(report())
-    assert (
-        "4 records of this feed seem to be about 2 people, as records were matched by probability; 1 of the records are new"
-        in said
-    )
+    assert "4 records of this feed seem to be about 2 people, as records were matched by probability" in said
+    assert "1 of the records are new" in said
     assert "Another source gives a different sex Check it 3 3 2" in said
 
 

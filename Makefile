@@ -22,12 +22,14 @@ serve: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
 
-# The environment, exactly as pinned: hashes are checked, nothing is built from an unpinned package.
-.venv/ready: requirements.lock pyproject.toml
+# The environment, exactly as pinned: hashes are checked, nothing is built from an unpinned package. Of what benchmarks/ names
+# the data files alone are read, so it comes without what it depends on.
+.venv/ready: requirements.lock benchmarks/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Kinfold needs Python 3.11: make PYTHON=/path/to/python3.11")'
 	@echo "Installing the pinned packages into .venv (a minute or two, once) ..."
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r benchmarks/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,7 +1,7 @@
-"""What agreement is worth: the comparisons, how a model is trained from records, and how it scores pairs.
+"""What agreement is worth: the frozen model, what no single comparison sees, and how pairs are scored.
 
-What belongs here: comparisons, training, the frozen model, scoring with Splink on DuckDB. Which pairs are scored
-belongs in `linkage.blocking`, what follows from scores in `linkage.cluster`.
+What belongs here: the model, the rules over comparisons, scoring with Splink on DuckDB. What is compared belongs in
+`linkage.comparisons`, how a model is trained in `linkage.training`, what follows from scores in `linkage.cluster`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
+from linkage.comparisons import COMPARISONS as COMPARISONS
+from linkage.comparisons import Comparison
+from linkage.settings import Settings
 
 FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move without scoring again
 BRIDGE = 20.0  # the weight of a shared valid id
@@ -27,141 +31,6 @@ class TrainingError(Exception):
     """The records do not suffice to train a model; says what is missing and what to do."""
 
 
-@dataclass(frozen=True)
-class Level:
-    """One outcome of a comparison: its label, the SQL that recognises it, and m assumed before any pair was seen."""
-
-    label: str
-    sql: str
-    m: float
-    frequency_of: str | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Levels from most to least alike, the last for everything else; `missing` recognises what cannot be compared."""
-
-    name: str
-    missing: str
-    levels: tuple[Level, ...]
-
-
-def _missing(*columns: str) -> str:
-    return " or ".join(f"{c}_l is null or {c}_r is null" for c in columns)
-
-
-def _id(name: str, column: str) -> Comparison:
-    return Comparison(
-        name,
-        _missing(column),
-        (
-            Level("the same", f"{column}_l = {column}_r", 0.985),
-            Level("one character apart", f"damerau_levenshtein({column}_l, {column}_r) <= 1", 0.005),
-            Level("different", "", 0.01),
-        ),
-    )
-
-
-_DOOR = "(uprn_l = uprn_r or door_l = door_r)"
-_PLACE = "list_has_any(places_l, places_r)"
-_ALIKE = "(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r)"  # noqa: E501
-_TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
-_TURNED = (
-    "(forename_l = surname_r and initial_r = surname_l[1]) or (forename_r = surname_l and initial_l = surname_r[1])"
-)
-_NOWHERE = "(places_l is null or places_r is null)"
-
-COMPARISONS = (
-    Comparison(
-        "forename",
-        _missing("forename"),
-        (
-            Level("the same", "forename_l = forename_r", 0.80, "forename"),
-            Level("forename and surname turned round", _TURNED, 0.01),
-            Level("a name also used, or short for it", "list_has_any(forenames_l, forenames_r)", 0.06),
-            Level("alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.9", 0.06),
-            Level("sounds alike", "forename_sound_l = forename_sound_r", 0.01),
-            Level(
-                "a middle name", "list_has_any(forenames_l, middles_r) or list_has_any(middles_l, forenames_r)", 0.01
-            ),
-            Level("somewhat alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.78", 0.01),
-            Level("different", "", 0.02),
-        ),
-    ),
-    Comparison(
-        "initial",
-        f"{_missing('initial')} or (forename_l is not null and forename_r is not null)",
-        (Level("the same", "initial_l = initial_r", 0.96), Level("different", "", 0.04)),
-    ),
-    Comparison(
-        "middle name",
-        _missing("middle_name"),
-        (
-            Level("the same", "middle_name_l = middle_name_r", 0.70),
-            Level("initial agrees", "middle_name_l[1] = middle_name_r[1]", 0.22),
-            Level("different", "", 0.08),
-        ),
-    ),
-    Comparison(
-        "surname and address",
-        f"(surname_l is null or surname_r is null) and {_NOWHERE}",
-        (
-            Level("surname and door", f"surname_l = surname_r and {_DOOR}", 0.50),
-            Level("surname and a former door", f"surname_l = surname_r and {_PLACE}", 0.08),
-            Level("surname and postcode", "surname_l = surname_r and postcode_l = postcode_r", 0.02),
-            Level("like surname and door", f"{_DOOR} and {_ALIKE}", 0.06),
-            Level("like surname and a former door", f"{_PLACE} and {_ALIKE}", 0.01),
-            Level("door, no surname", f"(surname_l is null or surname_r is null) and {_PLACE}", 0.02),
-            Level("door, other surname", f"{_DOOR} or {_PLACE}", 0.02),
-            Level("surname, no address", f"surname_l = surname_r and {_NOWHERE}", 0.08, "surname"),
-            Level("surname and neighbourhood", "surname_l = surname_r and sector_l = sector_r", 0.05, "surname"),
-            Level("surname, other address", "surname_l = surname_r", 0.12, "surname"),
-            Level("like surname and postcode", f"postcode_l = postcode_r and {_ALIKE}", 0.01),
-            Level("like surname", _ALIKE, 0.03),
-            Level("postcode alone", "postcode_l = postcode_r", 0.01),
-            Level("nothing agrees", "", 0.02),
-        ),
-    ),
-    Comparison(
-        "birth date",
-        _missing("born"),
-        (
-            Level("the same", "born_l = born_r", 0.93),
-            Level("day and month turned round", "year_l = year_r and month_l = day_r and day_l = month_r", 0.01),
-            Level(
-                "year agrees, one is 1 January",
-                "year_l = year_r and (born_l[5:] = '0101' or born_r[5:] = '0101')",
-                0.01,
-            ),
-            Level("one character apart", f"{_TWO_OF_THREE} and damerau_levenshtein(born_l, born_r) <= 1", 0.03),
-            Level("two parts of three", _TWO_OF_THREE, 0.008),
-            Level("a year or less apart", "abs(year_l - year_r) <= 1", 0.004),
-            Level("different", "abs(year_l - year_r) < 13", 0.004),
-            Level("a generation apart", "", 0.004),
-        ),
-    ),
-    Comparison("sex", _missing("sex"), (Level("the same", "sex_l = sex_r", 0.985), Level("different", "", 0.015))),
-    Comparison(
-        "telephone",
-        _missing("phone"),
-        (
-            Level("the same", "phone_l = phone_r", 0.6),
-            Level("different", "", 0.4),
-        ),
-    ),
-    Comparison(
-        "email",
-        _missing("email"),
-        (
-            Level("the same", "email_l = email_r", 0.75),
-            Level("different", "", 0.25),
-        ),
-    ),
-    _id("NHS number", "nhs_number"),
-    _id("UPN", "upn"),
-    _id("child id", "la_child_id"),
-    _id("National Insurance number", "ni_number"),
-)
 PLACE_OF = {comparison.name: position for position, comparison in enumerate(COMPARISONS)}
 IDS = {"NHS number": "nhs_number", "UPN": "upn", "child id": "la_child_id", "National Insurance number": "ni_number"}
 BRIDGES = ("NHS number", "UPN", "child id")
@@ -235,6 +104,8 @@ class Model:
         m, u: a comparison's level probabilities, most alike first, among matches and among strangers.
         together: bits by which a forename and a surname are found together more often than either frequency says.
         cut: weight from which pairs are joined.
+        grey: weights between which a person should look at a pair.
+        settings: what the council chose, frozen with the rest.
         facts: what it was trained on, counts only.
         frequencies: `forename` and `surname`: frames of name and frequency. They hold names: keep them in the vault.
     """
@@ -246,12 +117,34 @@ class Model:
     cut: float
     facts: Mapping[str, Any] = field(default_factory=dict)
     frequencies: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    grey: tuple[float, float] = (-2.0, 6.0)
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """What is compared, in the order of `g0`, `g1` ... and of `match_edge.levels`."""
+        return self.settings.comparisons
+
+    def told(self, levels: Sequence[int]) -> list[tuple[str, str, float]]:
+        """Say in words what a row of `match_edge.levels` stands for.
+
+        Returns:
+            Of each comparison that could be made: its name, the level reached, and the bits that it is worth before
+            the frequency of a name is counted.
+        """
+        found = []
+        for comparison, number in zip(self.comparisons, levels, strict=True):
+            if number >= 0:
+                place = len(comparison.levels) - 1 - number
+                bits = math.log2(self.m[comparison.name][place] / self.u[comparison.name][place])
+                found.append((comparison.name, comparison.levels[place].label, bits))
+        return found
 
     @property
     def model_id(self) -> str:
         """Digest of everything that decides a score."""
         digest = hashlib.sha256(json.dumps(self._plain(), sort_keys=True).encode())
-        digest.update(repr(COMPARISONS).encode())
+        digest.update(repr(self.comparisons).encode())
         for name in sorted(self.frequencies):
             digest.update(self.frequencies[name].sort(name).hash_rows(0).to_numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -262,6 +155,8 @@ class Model:
             "prior": self.prior,
             "together": self.together,
             "cut": self.cut,
+            "grey": list(self.grey),
+            "settings": self.settings.model_dump(mode="json"),
             "m": {name: list(values) for name, values in self.m.items()},
             "u": {name: list(values) for name, values in self.u.items()},
         }
@@ -269,7 +164,7 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write `model.json`: probabilities and facts, no names. The frequencies are the caller's to keep."""
         folder.mkdir(parents=True, exist_ok=True)
-        levels = {c.name: [level.label for level in c.levels] for c in COMPARISONS}
+        levels = {c.name: [level.label for level in c.levels] for c in self.comparisons}
         text = {**self._plain(), "model_id": self.model_id, "levels": levels, "facts": dict(self.facts)}
         (folder / "model.json").write_text(json.dumps(text, indent=1, sort_keys=True), encoding="utf-8")
 
@@ -282,10 +177,14 @@ class Model:
         """
         path = path / "model.json" if path.is_dir() else path
         text = json.loads(path.read_text(encoding="utf-8"))
-        if text["levels"] != {c.name: [level.label for level in c.levels] for c in COMPARISONS}:
+        settings = Settings.model_validate(text.get("settings", {}))
+        if text["levels"] != {c.name: [level.label for level in c.levels] for c in settings.comparisons}:
             raise TrainingError(f"{path.name} was trained for other comparisons. Train a new linkage model.")
         m, u = ({name: tuple(values) for name, values in text[key].items()} for key in ("m", "u"))
-        model = Model(text["prior"], m, u, text["together"], text["cut"], text["facts"], dict(frequencies))
+        low, high = text.get("grey", (-2.0, 6.0))
+        model = Model(
+            text["prior"], m, u, text["together"], text["cut"], text["facts"], dict(frequencies), (low, high), settings
+        )
         if model.model_id != text["model_id"]:
             raise TrainingError(f"{path.name} does not fit the name frequencies beside it. Train a new linkage model.")
         return model
@@ -317,7 +216,7 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
     Returns:
         `uid_l`, `uid_r`, `weight` (before any rule), and `g0`, `g1` ...: the level each comparison reached.
     """
-    names = {f"g{n}": pl.Int8 for n in range(len(COMPARISONS))}
+    names = {f"g{n}": pl.Int8 for n in range(len(model.comparisons))}
     empty = pl.DataFrame(schema={"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, **names})
     if not pairs.height:
         return empty
@@ -345,10 +244,10 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
         scored = linker.inference.predict(
             threshold_match_weight=None if math.isinf(floor) else floor, warning_mode="never"
         )
-        weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(COMPARISONS)))
+        weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(model.comparisons)))
         frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
     return frame.with_columns(
-        _levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(COMPARISONS)
+        _levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(model.comparisons)
     ).sort("uid_l", "uid_r")
 
 
@@ -400,7 +299,7 @@ def _settings(model: Model) -> Any:
     from splink import SettingsCreator, block_on
 
     comparisons: list[Any] = []
-    for number, comparison in enumerate(COMPARISONS):
+    for number, comparison in enumerate(model.comparisons):
         levels: list[Any] = [cll.CustomLevel(comparison.missing).configure(is_null_level=True)]
         for level, (m, u) in zip(comparison.levels, _parameters(model, comparison), strict=True):
             told = cll.CustomLevel(level.sql, level.label) if level.sql else cll.ElseLevel()

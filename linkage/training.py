@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from linkage.blocking import blocks
+from linkage.comparisons import COMPARISONS
 from linkage.conform import conform, prepare
-from linkage.model import BRIDGES, COMPARISONS, CONTRADICTS, IDS, Model, TrainingError, compare, weigh
+from linkage.model import BRIDGES, CONTRADICTS, IDS, Model, TrainingError, compare, weigh
 
 DRAWN = 2_000_000  # random pairs for u
 LABELLED = 300_000  # pairs with a shared id for m

@@ -17,6 +17,8 @@ from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
 from governance.vault import Vault
+from linkage.settings import Settings
+from linkage.settings import load as load_linkage
 from models.outcomes import Outcome, read_outcomes
 from models.rules import Cohort, Indicator, read_cohorts, read_indicators
 from models.vocabulary import WORDS
@@ -50,6 +52,7 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
         "indicators": _attempt(partial(read_indicators, site, types)),
         "cohorts": _attempt(partial(read_cohorts, site, types)),
         "wording": _attempt(partial(load_wording, site)),
+        "linkage": _attempt(partial(load_linkage, site)),
     }
     mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
     if mistakes:
@@ -80,6 +83,7 @@ class Council:
     indicators: Mapping[str, Indicator]
     cohorts: Sequence[Cohort]
     wording: Wording
+    linkage: Settings
 
     @classmethod
     def open(cls, site: Path | None = None, home: Path | None = None) -> "Council":

@@ -109,5 +109,5 @@ def lineage(assigned: Assigned, sizes: pl.DataFrame, night: date) -> pl.DataFram
             pl.col("members").alias("records"), pl.lit("no feed holds its records any longer").alias("cause"),
         ),
     ]  # fmt: skip
-    every = pl.concat(rows).with_columns(pl.lit(night).alias("night"))
+    every = pl.concat(rows).with_columns(pl.lit(night).alias("night"), pl.lit("evidence").alias("because"))
     return every.select(pl.col(c.name).cast(c.type) for c in PERSON_LINEAGE.columns).sort(PERSON_LINEAGE.key)

@@ -261,7 +261,12 @@ MATCH_EDGE = Table(
         Column("match_weight", pl.Float64, "sum of log2(m/u) over the comparisons, prior included"),
         Column("match_probability", pl.Float64, "the weight as a probability"),
         Column("levels", pl.List(pl.Int8), "the level each comparison reached, in the model's order; -1 is missing"),
-        Column("by", pl.String, "bridge (a shared valid id) or probability"),
+        Column(
+            "by",
+            pl.String,
+            "what decides about the pair: bridge (a shared valid id), probability, council (its own matching), "
+            "reviewer or register; what the last two decided stands in link_decision",
+        ),
         Column("model_id", pl.String, "the frozen model that scored the pair"),
     ),
 )
@@ -276,22 +281,67 @@ PERSON_LINK = Table(
         _PERSON_ID,
         Column("linked_from", pl.Date, "the night since which the record has stood with this person"),
         Column("by", pl.String, "founder, bridge, probability, council or reviewer"),
-        Column("probability", pl.Float64, "probability of the strongest edge to the rest of the person; null if alone"),
+        Column(
+            "probability",
+            pl.Float64,
+            "probability of the strongest edge to the rest of the person, 1 where a reviewer decided; null if alone",
+        ),
     ),
 )
 
 PERSON_LINEAGE = Table(
     "person_lineage",
     Zone.FACTS,
-    "What became of an id: founded, merged, split or retired, when and why.",
+    "What became of an id: founded, merged, split, retired or taken up again, when and why.",
     ("person_id", "night", "change"),
     (
         _PERSON_ID,
         Column("night", pl.Date, "the night on which it happened"),
-        Column("change", pl.String, "founded, merged_into, split_from or retired"),
+        Column("change", pl.String, "founded, merged_into, split_from, retired, returned or carried_over"),
         Column("other_person_id", ID, "the id merged into or split from"),
         Column("records", pl.Int32, "how many records were concerned"),
         Column("cause", pl.String, "why, in words"),
+        Column(
+            "because",
+            pl.String,
+            "what changed that night: review, register, council, model, withdrawal, correction or evidence",
+        ),
+    ),
+)
+
+LINK_DECISION = Table(
+    "link_decision",
+    Zone.VAULT,
+    "What somebody decided about two records; kept for ever, and in force until withdrawn or decided otherwise.",
+    ("decision_id",),
+    (
+        Column("decision_id", ID, "digest of all that was decided"),
+        Column("record_l", ID, "the record with the smaller id"),
+        Column("record_r", ID, "the record with the greater id"),
+        Column("verdict", pl.String, "same, different, never (the do-not-link register) or unsure"),
+        Column("by", pl.String, "reviewer, council or register"),
+        Column("who", pl.String, "who decided"),
+        Column("decided_at", TIMESTAMP, "when (UTC)"),
+        Column("note", pl.String, "why, in their words", identity=True),
+        Column("withdrawn_at", TIMESTAMP, "when it was taken back (UTC); null while it stands"),
+        Column("withdrawn_by", pl.String, "who took it back"),
+    ),
+)
+
+ADDRESS_VETO = Table(
+    "address_veto",
+    Zone.VAULT,
+    "An address of a person that nothing may show; kept for ever, and in force until withdrawn.",
+    ("veto_id",),
+    (
+        Column("veto_id", ID, "digest of all that was decided"),
+        _RECORD_ID,
+        Column("place", pl.String, "the UPRN of the address; null: every address of that person", identity=True),
+        Column("who", pl.String, "who decided"),
+        Column("decided_at", TIMESTAMP, "when (UTC)"),
+        Column("note", pl.String, "why, in their words", identity=True),
+        Column("withdrawn_at", TIMESTAMP, "when it was taken back (UTC); null while it stands"),
+        Column("withdrawn_by", pl.String, "who took it back"),
     ),
 )
 
@@ -588,8 +638,8 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, AREA, DWELLING, MATCH_EDGE, PERSON_LINK,
-        PERSON_LINEAGE, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR, COHORT_MEMBER,
-        FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS, RELEASE,
-        ACCESS_LOG,
+        PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR,
+        COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS,
+        RELEASE, ACCESS_LOG,
     )
 }  # fmt: skip

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import polars as pl
 
+from linkage.golden import ALIVE_AFTER, OLDEST, impossible_birth, impossible_death
 from warehouse.tables import QUALITY_ISSUE
 
 RECORDS = (
     "record_id", "feed", "birth_date", "death_date", "sex", "nhs_number", "upn", "uprn", "postcode", "seen_on",
 )  # fmt: skip
-AFTER_DEATH = 60  # days: post, arrears and visits to a widow end later than a life
 
 
 class Finding(NamedTuple):
@@ -74,8 +74,18 @@ DEAD = Finding(
 )
 ALIVE = Finding(
     "alive_elsewhere",
-    f"Another source has seen the person more than {AFTER_DEATH} days after the date of death in this record",
+    f"Another record shows contact with the person more than {ALIVE_AFTER} days after the date of death in this one",
     "Check the date of death, and whether it is this person's",
+)
+NEVER_BORN = Finding(
+    "birth_date_impossible",
+    f"By the date of birth in this record the person would be more than {OLDEST} years old, or is not to be born yet",
+    "Check the date of birth with the person or a document, and correct it",
+)
+NEVER_DIED = Finding(
+    "death_date_impossible",
+    f"The date of death in this record is still to come, before birth, or past the age of {OLDEST}",
+    "Check the date of death, or take it off the record if the person is alive",
 )
 NO_PROPERTY = Finding(
     "property_unknown",
@@ -92,7 +102,10 @@ NO_POSTCODE = Finding(
     "The postcode directory has no such postcode, though it has others of the district",
     "Look the address up, and correct the postcode",
 )
-FINDINGS = (TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NO_PROPERTY, OTHER_POSTCODE, NO_POSTCODE)
+FINDINGS = (
+    TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NEVER_BORN, NEVER_DIED, NO_PROPERTY, OTHER_POSTCODE,
+    NO_POSTCODE,
+)  # fmt: skip
 BY_NAME = {finding.name: finding for finding in FINDINGS}
 
 
@@ -129,7 +142,8 @@ def find(
         *_within(held),
         *_differing(held, people),
         *_shared(held),
-        *_deaths(held, events, involvements),
+        *_impossible(held, people, night),
+        *_deaths(_possible(held, people, night), events, involvements),
         *_places(held, dwellings, places),
     ]
     earlier = before if before is not None else QUALITY_ISSUE.empty()
@@ -165,6 +179,23 @@ def _shared(held: pl.DataFrame) -> Found:
         yield rule, told.filter(pl.col("person_id").n_unique().over(attribute) > 1)
 
 
+def _impossible(held: pl.DataFrame, people: pl.DataFrame, night: date) -> Found:
+    yield NEVER_BORN, held.filter(impossible_birth(night))
+    yield NEVER_DIED, _with_birth(held, people).filter(impossible_death(night, "born").is_not_null())
+
+
+def _possible(held: pl.DataFrame, people: pl.DataFrame, night: date) -> pl.DataFrame:
+    """Records without dates of death that cannot be any: they say nothing against other records."""
+    told = _with_birth(held, people)
+    died = pl.when(impossible_death(night, "born").is_null()).then("death_date").alias("death_date")
+    return told.with_columns(died).drop("born")
+
+
+def _with_birth(held: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    born = people.select("person_id", pl.col("birth_date").alias("born"))
+    return held.join(born, on="person_id", how="left", maintain_order="left")
+
+
 def _deaths(held: pl.DataFrame, events: pl.LazyFrame, involvements: pl.LazyFrame) -> Found:
     died = held.group_by("person_id").agg(pl.col("death_date").min().alias("died")).drop_nulls()
     concerned = held.join(died, on="person_id")
@@ -178,13 +209,14 @@ def _deaths(held: pl.DataFrame, events: pl.LazyFrame, involvements: pl.LazyFrame
         .join(last.collect(), on="record_id", how="left")
         .join(still.with_columns(still=True).collect(), on="record_id", how="left")
     )
-    late = pl.col("died") + pl.duration(days=AFTER_DEATH)
+    late = pl.col("died") + pl.duration(days=ALIVE_AFTER)
     active = (pl.max_horizontal("seen_on", pl.col("start").dt.date()) > late).fill_null(False)
     yield DEAD, living.filter(active | pl.col("still").fill_null(False))
-    seen = held.select("person_id", pl.col("feed").alias("other"), pl.col("seen_on").alias("seen")).drop_nulls()
+    # a record that tells of the death is no contact
+    contacts = held.filter(pl.col("death_date").is_null())
+    seen = contacts.group_by("person_id").agg(pl.col("seen_on").max().alias("seen"))
     dead = held.filter(pl.col("death_date").is_not_null()).join(seen, on="person_id")
-    later = pl.col("seen") > pl.col("death_date") + pl.duration(days=AFTER_DEATH)
-    yield ALIVE, dead.filter((pl.col("feed") != pl.col("other")) & later).unique("record_id")
+    yield ALIVE, dead.filter(pl.col("seen") > pl.col("death_date") + pl.duration(days=ALIVE_AFTER))
 
 
 def _places(held: pl.DataFrame, dwellings: pl.DataFrame, places: pl.DataFrame) -> Found:

@@ -77,6 +77,9 @@ NAME = pl.Struct({"kind": pl.String, "forename": pl.String, "middle_names": pl.S
 ADDRESS = pl.Struct({"uprn": pl.String, "text": pl.String, "postcode": pl.String, "from": pl.Date, "to": pl.Date})
 SOURCE_OF = pl.Struct({"attribute": pl.String, "record_id": pl.String, "feed": pl.String})
 RUNNER_UP = pl.Struct({"attribute": pl.String, "value": pl.String, "feeds": pl.List(pl.String)})
+_HELD: dict[str, pl.DataType | type[pl.DataType]] = {"from": pl.Date, "to": pl.Date, "feeds": pl.List(pl.String)}
+HELD_NAME = pl.Struct({"forename": pl.String, "surname": pl.String, "kind": pl.String, **_HELD})
+HELD_ADDRESS = pl.Struct({"uprn": pl.String, "address": pl.String, "postcode": pl.String, **_HELD})
 
 _RECORD_ID = Column("record_id", ID, "keyed hash of the feed and the source's own key of the person")
 _PERSON_ID = Column("person_id", ID, "the lasting id of a golden person; a keyed hash, never made from names or dates")
@@ -356,7 +359,9 @@ PERSON = Table(
         Column("middle_names", pl.String, "other forenames", identity=True),
         Column("surname", pl.String, "family name", identity=True),
         Column("birth_date", pl.Date, "date of birth", identity=True),
-        Column("death_date", pl.Date, "earliest plausible date of death", identity=True),
+        Column("death_date", pl.Date, "earliest plausible date of death; null where it is a question", identity=True),
+        Column("death", pl.String, "none, dead, or question: a date that later contact or the date itself contradicts"),
+        Column("death_feeds", pl.List(pl.String), "the feeds that tell of a death"),
         Column("sex", pl.String, "M, F or null"),
         Column("ethnicity", pl.String, "ethnicity code; read only to audit"),
         Column("nhs_number", pl.String, "NHS number", identity=True),
@@ -372,6 +377,10 @@ PERSON = Table(
         Column("feeds", pl.List(pl.String), "the feeds that know this person"),
         Column("provenance", pl.List(SOURCE_OF), "the record each attribute came from", identity=True),
         Column("disagreements", pl.List(RUNNER_UP), "values that lost, and the feeds that hold them", identity=True),
+        Column("names", pl.List(HELD_NAME), "every name: current, former, preferred, alias or used", identity=True),
+        Column("addresses", pl.List(HELD_ADDRESS), "every address and when it was the person's", identity=True),
+        Column("conflicts", pl.List(pl.String), "values that cannot all be right, in plain words", identity=True),
+        Column("conflicting", pl.List(pl.String), "the same without values, as `birth_date: feeds` against the others"),
     ),
 )
 
@@ -391,6 +400,8 @@ PERSON_PROFILE = Table(
         Column("lsoa21", pl.String, "small area of 2021"),
         Column("imd_decile", pl.Int8, "decile of the index of multiple deprivation; 1 is the most deprived"),
         Column("deceased", pl.Boolean, "whether any feed has a plausible date of death"),
+        Column("death", pl.String, "none, dead or question: a date of death that is contradicted is no death"),
+        Column("conflicts", pl.List(pl.String), "what feeds cannot all be right about, and which feeds; no values"),
         Column("records", pl.Int32, "how many records stand behind this person"),
         Column("feeds", pl.Int32, "how many feeds know this person"),
     ),

@@ -77,6 +77,22 @@ def test_the_owner_of_a_birth_date_that_lost_is_told_and_the_owner_of_the_one_th
     }
 
 
+def test_the_owner_of_a_date_that_cannot_be_is_told_and_it_speaks_against_no_other_record() -> None:
+    unborn = record("a", "gp", death_date=date(1949, 1, 1))
+    living = record("b", "police", seen_on=date(2026, 9, 1))
+    assert rules(found({"p": [unborn, living]})) == {"a": "death_date_impossible"}
+    assert rules(found({"p": [record("a", "gp", birth_date=date(1890, 1, 1))]}, birth_date=None)) == {
+        "a": "birth_date_impossible"
+    }
+
+
+def test_a_date_of_death_that_contact_contradicts_goes_to_its_owner_and_the_dead_contradict_nobody() -> None:
+    dead = record("a", "gp", death_date=DIED, seen_on=DIED)
+    assert rules(found({"p": [dead, record("b", "police", seen_on=date(2026, 9, 1))]}))["a"] == "alive_elsewhere"
+    closing = record("b", "police", death_date=DIED, seen_on=date(2026, 9, 1))
+    assert rules(found({"p": [dead, closing]})) == {}
+
+
 def test_a_value_that_is_not_given_differs_from_nothing() -> None:
     assert found({"p": [record("a", "gp", sex="F"), record("b", "tax", birth_date=None)]}, sex="F").is_empty()
 

@@ -30,12 +30,11 @@ from linkage import decisions, review
 from linkage.conform import READ
 from linkage.model import Model
 from summaries.words import say
-from warehouse.tables import MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
+from warehouse.tables import LINK_DECISION, MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
 
 TEAM = "data-stewards"
 SEEN = "register/seen"  # in the vault: what a record said when it was decided on, as a keyed hash
 SAMPLES = "review/sample"
-AHEAD = 40  # pairs whose records are fetched at a time
 LONGEST_NOTE = 1000  # characters
 PAIR = review.PAIR
 _RECORD = re.compile(r"[0-9a-f]{32}")
@@ -195,9 +194,7 @@ class Desk:
         sample = store.get(Zone.FACTS, f"{SAMPLES}/{kept[-1]}", "sample").collect()
         words = review.last_words(decisions.read(store))
         mine = words.filter(pl.col("who") == self.reviewer.who).select(PAIR)
-        known = self.links["record_id"].implode()
-        here = sample.filter(pl.col("record_l").is_in(known) & pl.col("record_r").is_in(known))
-        return self._permitted(here.join(mine, on=PAIR, how="anti").with_columns(pl.lit("sample").alias("kind")))
+        return self._permitted(sample.join(mine, on=PAIR, how="anti").with_columns(pl.lit("sample").alias("kind")))
 
     def draw(self, per_stratum: int, seed: int) -> pl.DataFrame:
         """Draw a random sample of the published night and keep it, in place of one drawn of the same night."""
@@ -206,11 +203,15 @@ class Desk:
         store.put(Zone.FACTS, f"{SAMPLES}/{store.published()}", {"sample": sample})
         return sample
 
-    def conflicts(self) -> list[tuple[str, str]]:
-        """The pairs about which reviewers disagree, both records being here and permitted."""
-        found = decisions.conflicts(decisions.read(self.council.store)).select(PAIR)
-        known = self.links["record_id"].implode()
-        return self._permitted(found.filter(pl.all_horizontal(pl.col(PAIR).is_in(known)))).rows()
+    def disputes(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The pairs about which reviewers disagree: who says what and since when, as `decisions.conflicts` has it."""
+        found = self._permitted(decisions.conflicts(decisions.read(self.council.store)))
+        return {(row["record_l"], row["record_r"]): row for row in found.iter_rows(named=True)}
+
+    def here(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Of these pairs those that can be shown: both records are in the published night, and permitted."""
+        schema = dict.fromkeys(PAIR, pl.String)
+        return self._permitted(pl.DataFrame(list(pairs), schema=schema, orient="row")).rows()
 
     def mine(self) -> pl.DataFrame:
         """This reviewer's decisions, withdrawn ones too, the newest first."""
@@ -222,7 +223,7 @@ class Desk:
         allowed = [feed for feed, contract in self.council.contracts.items() if contract.partner in self.cited]
         known = self.feeds.filter(pl.col("feed").is_in(allowed))
         for end in PAIR:
-            pairs = pairs.join(known.select("record_id"), left_on=end, right_on="record_id", how="semi")
+            pairs = pairs.join(known, left_on=end, right_on="record_id", how="semi", maintain_order="left")
         return pairs
 
     def _changed(self, said: pl.DataFrame) -> pl.DataFrame:
@@ -403,11 +404,11 @@ class Desk:
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 
-    def decide(self, rows: pl.DataFrame) -> list[str]:
+    def decide(self, told: Sequence[Mapping[str, Any]]) -> list[str]:
         """Keep decisions, after the audit log has them; they take effect the next night.
 
         Args:
-            rows: `record_l`, `record_r`, `verdict`; and where there are any `note`, `who`, `decided_at`.
+            told: of each `record_l`, `record_r`, `verdict`; and where there are any `note`, `who`, `decided_at`.
 
         Returns:
             The decisions' ids, in the order of the rows.
@@ -416,8 +417,11 @@ class Desk:
             ReviewRefused: a `never` has no note, or a note is too long.
             StoreError: a row is not one that can be kept; none is kept.
         """
-        absent = {"note": pl.lit(None, pl.String), "who": pl.lit(self.reviewer.who), "decided_at": pl.lit(self.clock())}
-        rows = rows.with_columns(value.alias(name) for name, value in absent.items() if name not in rows.columns)
+        given = ("record_l", "record_r", "verdict", "note", "who", "decided_at")
+        rows = pl.DataFrame(list(told), schema={name: LINK_DECISION.schema[name] for name in given})
+        rows = rows.with_columns(
+            pl.col("who").fill_null(self.reviewer.who), pl.col("decided_at").fill_null(self.clock())
+        )
         one, other = pl.min_horizontal(PAIR), pl.max_horizontal(PAIR)
         rows = rows.with_columns(one.alias("record_l"), other.alias("record_r"))
         note = pl.col("note").str.strip_chars()
@@ -431,8 +435,7 @@ class Desk:
         kept = decisions.read(self.council.store)
         said = [*PAIR, "verdict", "who", "decided_at"]
         same = kept.select("decision_id", *said).unique(said, keep="first", maintain_order=True)
-        made = rows.select(said).with_columns(pl.col("decided_at").cast(kept.schema["decided_at"]))
-        ids = made.join(same, on=said, how="left", maintain_order="left")
+        ids = rows.select(said).join(same, on=said, how="left", maintain_order="left")
         self._remember(ids)
         return ids["decision_id"].to_list()
 
@@ -458,6 +461,13 @@ class Desk:
             pl.lit(note, pl.String).alias("note"),
         )
         decisions.protect(self.council.store, rows)
+
+    def unprotect(self, veto_ids: Sequence[str]) -> None:
+        """Take addresses off the register, after the audit log has it; they stay on record."""
+        kept = decisions.protections(self.council.store)
+        records = kept.filter(pl.col("veto_id").is_in(list(veto_ids)))["record_id"].to_list()
+        self.note_in_audit("unprotect", self._people([records]))
+        decisions.unprotect(self.council.store, veto_ids, self.reviewer.who, self.clock())
 
     def note_in_audit(self, action: str, people: Sequence[str] = ()) -> None:
         """Say in the audit log that something was done, about each of these people, or about nobody in particular."""

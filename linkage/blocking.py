@@ -1,51 +1,144 @@
-"""Which pairs are worth comparing: records that share one of several keys.
+"""Which pairs are worth comparing: records that share one of several keys, within a budget.
 
-What belongs here: the keys, the cap on a key that too many records share, and the pairs of a night's changes. What a
+What belongs here: the keys, the caps on a key that too many records share, and the pairs of a night's changes. What a
 pair is worth belongs in `linkage.model`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 MOST = 60  # records under one key; beyond it the key finds nothing but floods
-RARE = 20  # ... for full names alone, which tell people apart only where they are rare
+RARE = 20  # ... for names alone, which tell people apart only where they are rare
+BUDGET = 40.0  # pairs a record, each counted under every key that finds it: about 12 once they are counted once
+BITS = 31  # the bits of a key that say its rule
+CHUNK = 8_000_000  # pairs found before those found twice are dropped
 
-RULES: dict[str, tuple[tuple[str, ...], int]] = {
-    "NHS number": (("nhs_number",), MOST),
-    "UPN": (("upn",), MOST),
-    "child id": (("la_child_id",), MOST),
-    "National Insurance number": (("ni_number",), MOST),
-    "email": (("email",), MOST),
-    "telephone": (("phone",), MOST),
-    "birth date and a name": (("born", "names"), MOST),
-    "birth date and initial": (("born", "initial"), MOST),
-    "birth date and postcode": (("born", "postcode"), MOST),
-    "place and initial": (("places", "initial"), MOST),
-    "postcode and forename": (("postcode", "forename"), MOST),
-    "names and sector": (("forenames", "surnames", "sector"), MOST),
-    "initial, surname and year": (("initial", "surname", "year"), MOST),
-    "sounds and year": (("forename_sound", "surname_sound", "year"), MOST),
-    "names, either way round": (("turned",), RARE),
+
+@dataclass(frozen=True)
+class Rule:
+    """One way in which records meet: they agree on all `columns`; of a column of sets, on any member.
+
+    Attributes:
+        columns: of the conformed records, or one of those that `_derived` adds.
+        most: records that may share a key; a key of more finds nothing.
+        worth: the share of pairs under it that are one person, as measured on the invented borough; where pairs are too
+            many for the budget, keys give way in the order of worth by size.
+        floods: whether a key of too many records is worth a warning; of names alone it only says that they are common.
+    """
+
+    columns: tuple[str, ...]
+    most: int = MOST
+    worth: float = 0.8
+    floods: bool = True
+
+
+RULES: Mapping[str, Rule] = {
+    "NHS number": Rule(("nhs_number",), worth=0.99),
+    "UPN": Rule(("upn",), worth=1.0),
+    "child id": Rule(("la_child_id",), worth=1.0),
+    "National Insurance number": Rule(("ni_number",), worth=1.0),
+    "email": Rule(("email",), worth=0.85),
+    "telephone": Rule(("phone",), worth=0.59),
+    "birth date and a name": Rule(("born", "names"), worth=0.94),
+    "birth date and initial": Rule(("born", "initial"), worth=0.82),
+    "birth date and postcode": Rule(("born", "postcode"), worth=0.98),
+    "place and initial": Rule(("places", "initial"), worth=0.80),
+    "place and initials, either way round": Rule(("places", "initials"), worth=0.80),
+    "postcode and forename": Rule(("postcode", "forename"), worth=0.88),
+    "names and sector": Rule(("forenames", "surnames", "sector"), worth=0.85),
+    "sounds and sector, either way round": Rule(("sounds", "sector"), worth=0.82),
+    "initial, surname and year": Rule(("initial", "surname", "year"), worth=0.76),
+    "sounds and year": Rule(("forename_sound", "surname_sound", "year"), worth=0.93),
+    "names, either way round": Rule(("turned",), RARE, 0.60, floods=False),
 }
-
-
-MOST_OF = pl.Series([most for _, most in RULES.values()])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Every key of every record: `uid`, `key` (uint64, its last four bits the rule) and `over`: shared by too many."""
+    """Every key of every record.
+
+    Attributes:
+        keys: `uid`, `key` (uint64, its last five bits the rule) and `over`: shared by too many, so that it counts for
+            nothing.
+        rules: by which they were made.
+    """
 
     keys: pl.DataFrame
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
 
     @property
     def capped(self) -> pl.DataFrame:
         """`uid`, `stamp`: of the keys that count for nothing, of each record that has any."""
         return self.keys.filter("over").group_by("uid").agg(pl.col("key").hash(7).sum().alias("stamp"))
+
+    def report(self) -> pl.DataFrame:
+        """How large the blocks are: counts alone, no value.
+
+        Returns:
+            A row a rule, in its order: `rule`, `keys`, `records` (that have one), `pairs` (under keys that count, a
+            pair once a key), `largest` (records under one key), `capped_keys` and `capped_records` (keys that count
+            for nothing, and records under them), `for_budget` (those of them that their size alone would not cap).
+        """
+        sizes = self.keys.group_by("key").agg(pl.len().cast(pl.Int64).alias("n"), pl.col("over").first())
+        sizes = sizes.with_columns(_rule().alias("number"), pl.lit(_most(self.rules)).gather(_rule()).alias("most"))
+        n, over = pl.col("n"), pl.col("over")
+        told = sizes.group_by("number").agg(
+            pl.len().cast(pl.Int64).alias("keys"),
+            n.filter(~over).map_batches(lambda s: (s * (s - 1) // 2).sum(), returns_scalar=True).alias("pairs"),
+            n.max().alias("largest"),
+            over.sum().cast(pl.Int64).alias("capped_keys"),
+            n.filter(over).sum().alias("capped_records"),
+            (over & (n <= pl.col("most"))).sum().cast(pl.Int64).alias("for_budget"),
+        )
+        held = self.keys.group_by(_rule().alias("number")).agg(pl.col("uid").n_unique().cast(pl.Int64).alias("records"))
+        every = pl.DataFrame({"rule": list(self.rules), "number": range(len(self.rules))}).cast({"number": pl.UInt64})
+        told = every.join(told, on="number", how="left").join(held, on="number", how="left", maintain_order="left")
+        columns = ("keys", "records", "pairs", "largest", "capped_keys", "capped_records", "for_budget")
+        return told.select("rule", *(pl.col(c).fill_null(0) for c in columns))
+
+    def warnings(self) -> list[str]:
+        """What floods, in words: which rule, how many values and records; never the values."""
+        rules = list(self.rules.values())
+        told = []
+        for number, row in enumerate(self.report().iter_rows(named=True)):
+            large = row["capped_keys"] - row["for_budget"]
+            if large and rules[number].floods:
+                told.append(
+                    f"{row['rule']}: {large:,} values are each shared by more than {rules[number].most} records (the "
+                    f"most by {row['largest']:,}) and bring none together. Look for a placeholder, a hostel or a "
+                    "contact of many people."
+                )
+            if row["for_budget"]:
+                told.append(
+                    f"{row['rule']}: {row['for_budget']:,} more values bring none together, for there would be more "
+                    "pairs than the budget allows."
+                )
+        return told
+
+    def flooded(self, ids: pl.Series) -> pl.DataFrame:
+        """The records under each key that counts for nothing, for a steward to look up; it belongs in the vault.
+
+        Args:
+            ids: `record_id` of each uid.
+
+        Returns:
+            `rule`, `group` (a number, one a key, the largest first) and `record_id`.
+        """
+        rows = self.keys.filter("over").with_columns(pl.len().over("key").alias("n"), _rule().alias("number"))
+        rows = rows.sort("n", "key", "uid", descending=[True, False, False])
+        names = pl.Series(list(self.rules), dtype=pl.String)
+        return pl.DataFrame(
+            {
+                "rule": names.gather(rows["number"]),
+                "group": rows["key"].rle_id() if rows.height else pl.Series([], dtype=pl.UInt32),
+                "record_id": ids.gather(rows["uid"]),
+            }
+        )
 
     def pairs(self, changed: pl.Series | None = None) -> pl.DataFrame:
         """Distinct pairs of records that share a key: `uid_l` < `uid_r`, sorted.
@@ -59,16 +152,18 @@ class Blocks:
             keys = keys.filter(pl.col("key").is_in(touched.implode()))
         keys = keys.sort("key")
         key, uid = keys["key"].to_numpy(), keys["uid"].cast(pl.Int64).to_numpy()
-        found, here, step = [np.zeros(0, dtype=np.int64)], np.arange(len(key)), 1
+        packed, found, waiting = np.zeros(0, dtype=np.int64), [], 0
+        here, step = np.arange(len(key)), 1
         while len(here):
             # each record with the one so many places further on, for as long as they stand under one key
             here = here[: np.searchsorted(here, len(key) - step)]
             here = here[key[here] == key[here + step]]
             one, other = uid[here], uid[here + step]
             found.append(np.minimum(one, other) << 32 | np.maximum(one, other))
-            step += 1
-        packed = pl.Series(np.concatenate(found)).sort().to_numpy()
-        packed = packed[np.flatnonzero(np.diff(packed, prepend=-1))]
+            step, waiting = step + 1, waiting + len(here)
+            if waiting > CHUNK or not len(here):
+                packed = pl.Series(np.concatenate([packed, *found])).sort().to_numpy()
+                packed, found, waiting = packed[np.flatnonzero(np.diff(packed, prepend=-1))], [], 0
         left, right = packed >> 32, packed & 0xFFFFFFFF
         if changed is not None:
             fresh = np.zeros(int(max(right.max(initial=0), changed.max() or 0)) + 1, dtype=bool)
@@ -78,46 +173,89 @@ class Blocks:
         return pl.DataFrame({"uid_l": left, "uid_r": right})
 
 
-def blocks(people: pl.DataFrame, kept: pl.DataFrame | None = None, left: pl.Series | None = None) -> Blocks:
+def blocks(
+    people: pl.DataFrame,
+    kept: pl.DataFrame | None = None,
+    left: pl.Series | None = None,
+    *,
+    caps: Mapping[str, int] | None = None,
+    budget: float = BUDGET,
+    rules: Mapping[str, Rule] = RULES,
+) -> Blocks:
     """Find the keys under which records meet.
+
+    Which keys count rests on the records that there are and on nothing else: what changed last night gives the same as
+    all records at once.
 
     Args:
         people: conformed records: all, or those that are new or changed.
         kept: `keys` of all other records, as they were the night before.
         left: keys that records held the night before and, gone or changed, may hold no longer.
+        caps: for some rules, how many records may share a key, where that is not the rule's own `most`.
+        budget: pairs a record; beyond it the least productive keys count for nothing.
+        rules: by which records meet, at most 32.
     """
-    keys = _keys(people)
+    if caps:
+        rules = {n: Rule(r.columns, caps.get(n, r.most), r.worth, r.floods) for n, r in rules.items()}
+    keys = _keys(people, rules)
     if kept is None or left is None:
-        return Blocks(_over(keys))
-    touched = pl.concat([keys["key"], left]).unique().implode()
-    stirred = kept["key"].is_in(touched)
-    again = pl.concat([kept.filter(stirred).select("uid", "key"), keys])
-    return Blocks(pl.concat([kept.filter(~stirred), _over(again)]))
+        return Blocks(_over(keys, rules, budget), rules)
+    return Blocks(_over(pl.concat([kept.select("uid", "key"), keys]), rules, budget), rules)
 
 
-def _over(keys: pl.DataFrame) -> pl.DataFrame:
-    """Say of each key whether more records than its rule allows stand under it."""
-    most = pl.lit(MOST_OF).gather(pl.col("key") & 15)
-    often = keys.group_by("key").len().filter(pl.col("len") > most)["key"]
+def _rule() -> pl.Expr:
+    return pl.col("key") & BITS
+
+
+def _most(rules: Mapping[str, Rule]) -> pl.Series:
+    return pl.Series([rule.most for rule in rules.values()], dtype=pl.Int64)
+
+
+def _over(keys: pl.DataFrame, rules: Mapping[str, Rule], budget: float) -> pl.DataFrame:
+    """Say of each key whether more records than its rule allows stand under it, or than the budget pays for."""
+    sizes = keys.group_by("key").agg(pl.len().cast(pl.Int64).alias("n")).filter(pl.col("n") > 1)
+    sizes = sizes.with_columns(_rule().alias("rule"))
+    worth = pl.Series([rule.worth for rule in rules.values()])
+    cells = (
+        sizes.group_by("rule", "n").agg(pl.len().cast(pl.Int64).alias("keys"))
+        .with_columns((pl.col("keys") * pl.col("n") * (pl.col("n") - 1) // 2).alias("pairs"))
+        .filter(pl.col("n") <= pl.lit(_most(rules)).gather(pl.col("rule")))
+        .with_columns((pl.lit(worth).gather(pl.col("rule")) / pl.col("n")).alias("productive"))
+        .sort("productive", "rule", "n", descending=[True, False, False])
+        .filter(pl.col("pairs").cum_sum() <= budget * (float(keys["uid"].max() or 0) + 1))  # type: ignore[arg-type]
+    )  # fmt: skip
+    often = sizes.join(cells, on=["rule", "n"], how="anti")["key"]
     return keys.with_columns(pl.col("key").is_in(often.implode()).alias("over"))
 
 
-def _keys(people: pl.DataFrame) -> pl.DataFrame:
-    """`uid`, `key` of each record under each rule."""
-    turned = people.select(
-        "uid", pl.when(pl.col("forename") < pl.col("surname")).then(pl.concat_str("forename", "surname", separator="|"))
-        .otherwise(pl.concat_str("surname", "forename", separator="|")).alias("turned"), "year",
-    )  # fmt: skip
-    names = pl.concat_list(pl.col("forenames", "surnames").fill_null([]))
-    people = people.with_columns(
-        turned["turned"], pl.when(names.list.len() > 0).then(names.list.unique()).alias("names")
+def _either_way(one: str, other: str) -> pl.Expr:
+    """Both values, the smaller first."""
+    low, high = pl.min_horizontal(one, other), pl.max_horizontal(one, other)
+    return pl.when(pl.col(one).is_not_null() & pl.col(other).is_not_null()).then(
+        pl.concat_str(low, high, separator="|")
     )
+
+
+def _derived(people: pl.DataFrame) -> pl.DataFrame:
+    """Conformed records with what only keys are made of."""
+    names = pl.concat_list(pl.col("forenames", "surnames").fill_null([]))
+    return people.with_columns(
+        pl.when(names.list.len() > 0).then(names.list.unique()).alias("names"),
+        _either_way("forename", "surname").alias("turned"),
+        _either_way("forename_sound", "surname_sound").alias("sounds"),
+        pl.col("surname").str.head(1).alias("family_initial"),
+    ).with_columns(_either_way("initial", "family_initial").alias("initials"))
+
+
+def _keys(people: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
+    """`uid`, `key` of each record under each rule."""
+    people = _derived(people)
     found = []
-    for number, (columns, _) in enumerate(RULES.values()):
-        rows = people.select("uid", *columns).drop_nulls()
-        for column in columns:
+    for number, rule in enumerate(rules.values()):
+        rows = people.select("uid", *rule.columns).drop_nulls()
+        for column in rule.columns:
             if isinstance(rows.schema[column], pl.List):
                 rows = rows.explode(column)
-        key = pl.struct(*columns).hash(number) & ~pl.lit(15, pl.UInt64) | pl.lit(number, pl.UInt64)
+        key = pl.struct(*rule.columns).hash(number) & ~pl.lit(BITS, pl.UInt64) | pl.lit(number, pl.UInt64)
         found.append(rows.select(pl.col("uid").cast(pl.UInt32), key.alias("key")))
     return pl.concat(found)

@@ -1,39 +1,74 @@
 """Records as linkage compares them: sets of names, sounds, parts of dates and addresses; nothing that floods a block.
 
 What belongs here: columns derived from one record, and values set aside because too many records share them. How pairs
-are found belongs in `linkage.blocking`, what agreement is worth in `linkage.model`.
+are found belongs in `linkage.blocking`, what agreement is worth in `linkage.model`, what a name may be in
+`linkage.names`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from linkage.names import canonical_names, sounds
+from feeds.names import folded
+from linkage.names import HONORIFICS, canonical_names, family_names, sounds
 
 IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
+CONTACTS = ("email", "phone")
 READ = (
     *("record_id", "feed", "forename", "middle_names", "surname", "other_names", "birth_date", "sex", *IDS),
-    *("email", "phone", "uprn", "address", "postcode", "other_addresses", "row_hash"),
+    *("email", "phone", "uprn", "address", "postcode", "other_addresses", "household_key", "row_hash"),
 )
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
 SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
-SALT = {"name": 1, "place": 2}
+SALT = {"name": 1, "place": 2, "household": 3}
 
 
-def prepare(records: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+def prepare(records: pl.DataFrame, extra: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, int]]:
     """What is read of the records, and which ids and contacts count: the part for which all records must be seen.
 
     Args:
-        records: `source_record` rows, in any order; the columns `READ` suffice.
+        records: `source_record` rows, in any order; the columns `READ` suffice. Beside them `birth_text` is read where
+            there is one: the birth date as eight digits, year first, where it is told but is no date of the calendar.
+        extra: further columns to be compared; conformed records hold them as `x_<column>`.
 
     Returns:
         One row a record, sorted by `record_id`, with `uid` (int64, the row's place) and `row` (uint64: changes with
-        anything that `conform` reads); and for each column set aside in part, how many values are shared too often.
+        anything that `conform` reads); `email_shared` and `phone_shared`, whether people of several initials give it;
+        and for each column set aside in part, how many values are shared too often.
     """
-    rows = records.select(READ).sort("record_id").with_row_index("uid").cast({"uid": pl.Int64})
-    rows, shared = _cap(rows)
-    told = pl.struct("row_hash", *IDS, "email", "phone")
-    return rows.with_columns(told.hash().alias("row")).drop("row_hash"), shared
+    further = [*(c for c in ("birth_text",) if c in records.columns), *extra]
+    rows = records.select(*READ, *further).sort("record_id").with_row_index("uid").cast({"uid": pl.Int64})
+    rows = rows.rename({name: f"x_{name}" for name in extra})
+    over = {name: flooding(rows, name) for name in (*IDS, *CONTACTS)}
+    rows = rows.with_columns(
+        pl.when(pl.col(name).is_in(often.implode())).then(None).otherwise(pl.col(name)).alias(name)
+        for name, often in over.items()
+        if len(often)
+    )
+    rows = rows.with_columns(_of_several(rows, name) for name in CONTACTS)
+    told = pl.struct("row_hash", *IDS, *CONTACTS, *(f"{name}_shared" for name in CONTACTS), pl.col("^x_.*$"))
+    return rows.with_columns(told.hash().alias("row")).drop("row_hash"), {n: len(s) for n, s in over.items() if len(s)}
+
+
+def flooding(records: pl.DataFrame, column: str) -> pl.Series:
+    """The values of an id or a contact that too many records share: placeholders, switchboards, a landlord's telephone.
+
+    Args:
+        records: `source_record` rows.
+        column: one of `IDS` (too many of one feed) or `CONTACTS` (too many of all feeds).
+    """
+    by, most = (["feed", column], SHARED_ID) if column in IDS else ([column], SHARED_CONTACT)
+    known = records.select("feed", column).drop_nulls(column)
+    return known.group_by(by).len().filter(pl.col("len") > most)[column].unique().sort()
+
+
+def _of_several(rows: pl.DataFrame, name: str) -> pl.Series:
+    """Whether records with different initials give the same value: a family's contact, weak evidence of one person."""
+    told = rows.select(name, pl.col("forename").str.head(1).alias("initial")).drop_nulls()
+    family = told.group_by(name).agg(pl.col("initial").n_unique().alias("n")).filter(pl.col("n") > 1)[name]
+    return rows.select(pl.col(name).is_in(family.implode()).alias(f"{name}_shared")).to_series()
 
 
 def conform(rows: pl.DataFrame) -> pl.DataFrame:
@@ -43,23 +78,27 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
         rows: all or some of what `prepare` returns, in its order.
 
     Returns:
-        One row a record with `uid`, names, sets of hashed names and places, parts of the birth date, valid ids, and
-        `fingerprint` (uint64: changes with anything compared).
+        One row a record with `uid`, names, sets of hashed names, `places` (a set of hashes too: every address now and
+        before, by UPRN, by postcode and door, and by door and street), parts of the birth date (`born` only where all
+        three are told), valid ids, `honorific` (whether the surname is one that goes with sex or faith, and so is no
+        family's), `household` (hash of the feed's own household key) and `fingerprint` (uint64: changes with anything
+        compared).
     """
     rows = rows.drop("row").with_columns(
-        _clean("forename").alias("given"), _clean("middle_names").alias("middle"), _clean("surname").alias("surname")
+        _clean("forename").alias("given"), _clean("middle_names").alias("middle"), _clean("surname").alias("family")
     )
     rows = rows.with_columns(
         pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
         pl.col("given").str.head(1).alias("initial"),
         pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
-        pl.col("birth_date").dt.strftime("%Y%m%d").alias("born"),
-        pl.col("birth_date").dt.year().cast(pl.Int16).alias("year"),
-        pl.col("birth_date").dt.month().alias("month"),
-        pl.col("birth_date").dt.day().alias("day"),
+        pl.col("family").str.replace_all(r"\b(O|MC|MAC) (\p{L}{3})", "$1$2").alias("surname"),
         pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
-    ).drop("birth_date", "given", "middle_names")
-    rows = rows.with_columns(_doors(rows).alias("door"))
+        pl.when(pl.col("household_key").is_not_null())
+        .then(pl.struct("feed", "household_key").hash(SALT["household"]).reinterpret(signed=True))
+        .alias("household"),
+        *_birth(rows),
+    ).drop("birth_date", "birth_text", "given", "middle_names", "household_key", strict=False)
+    rows = rows.hstack(_doors(rows)).with_columns(pl.col("surname").is_in(HONORIFICS).alias("honorific"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
     rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))
     sounding = sounds(pl.concat([rows["forename"], rows["surname"]]))
@@ -67,30 +106,26 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.join(
             sounding.rename({"name": name, "sound": f"{name}_sound"}), on=name, how="left", maintain_order="left"
         )
-    rows = rows.drop("other_names", "middle", "address", "other_addresses")
+    rows = rows.drop("other_names", "middle", "family", "street", "address", "other_addresses")
     return rows.with_columns(rows.drop("uid").hash_rows(0).alias("fingerprint"))
 
 
+def _birth(rows: pl.DataFrame) -> list[pl.Expr]:
+    """The birth date as text and in parts, each null where it is not told; parts that no calendar has are kept."""
+    text = pl.col("birth_date").dt.strftime("%Y%m%d")
+    if "birth_text" in rows.columns:
+        text = pl.coalesce(text, "birth_text")
+    part = {"year": (0, 4, pl.Int16), "month": (4, 2, pl.Int8), "day": (6, 2, pl.Int8)}
+    told = {name: text.str.slice(at, long).cast(kind, strict=False) for name, (at, long, kind) in part.items()}
+    return [
+        pl.when(text.str.contains(r"^\d{8}$") & ~text.str.contains(r"00(?:\d\d)?$")).then(text).alias("born"),
+        *(pl.when(number > 0).then(number).alias(name) for name, number in told.items()),
+    ]
+
+
 def _clean(name: str) -> pl.Expr:
-    plain = (
-        pl.col(name).str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_uppercase().str.replace_all("Ł", "L")
-    )
-    text = plain.str.replace_all(r"['’]", "").str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ")
-    return text.str.strip_chars().replace("", None)
-
-
-def _cap(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Set aside ids and contacts that too many records share: placeholders, switchboards, a landlord's telephone."""
-    shared = {}
-    for name in (*IDS, "email", "phone"):
-        over, most = (["feed", name], SHARED_ID) if name in IDS else ([name], SHARED_CONTACT)
-        often = rows.filter(pl.col(name).is_not_null()).group_by(over).len().filter(pl.col("len") > most)
-        if often.height:
-            shared[name] = often.height
-            rows = rows.with_columns(
-                pl.when(pl.col(name).is_in(often[name].implode())).then(None).otherwise(pl.col(name)).alias(name)
-            )
-    return rows, shared
+    text = folded(pl.col(name).str.to_uppercase()).str.replace_all(r"['’]", "")
+    return text.str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
 
 
 def _sets(pairs: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.Series:
@@ -119,17 +154,21 @@ def _forenames(rows: pl.DataFrame) -> pl.Series:
 
 
 def _middles(rows: pl.DataFrame) -> pl.Series:
-    middle = rows.select("uid", pl.col("middle").str.split(" ").alias("name")).explode("name").drop_nulls()
-    middle = middle.filter(pl.col("name").str.len_chars() > 1)
+    middle = _middle_words(rows).filter(pl.col("name").str.len_chars() > 1)
     return _sets(_hashed(middle, "name", "middles", "name"), rows, "middles")
 
 
+def _middle_words(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("uid", pl.col("middle").str.split(" ").alias("name")).explode("name").drop_nulls()
+
+
 def _surnames(rows: pl.DataFrame) -> pl.Series:
-    """Every family name, whole, and each part of a double one."""
-    whole = pl.concat([rows.select("uid", pl.col("surname").alias("name")), _other(rows, "surname")]).drop_nulls()
-    part = whole.filter(pl.col("name").str.contains(" ", literal=True)).with_columns(pl.col("name").str.split(" "))
-    part = part.explode("name").filter(pl.col("name").str.len_chars() > 2)
-    return _sets(_hashed(pl.concat([whole, part]), "name", "surnames", "name"), rows, "surnames")
+    """Every family name and what else it may be; a KAUR or BEGUM between the names is a surname in other feeds."""
+    whole = pl.concat([rows.select("uid", pl.col("family").alias("name")), _other(rows, "surname")]).drop_nulls()
+    meant = whole.join(family_names(whole["name"]), on="name").explode("canonical")
+    between = _middle_words(rows).filter(pl.col("name").is_in(HONORIFICS)).rename({"name": "canonical"})
+    meant = pl.concat([meant.select("uid", "canonical"), between])
+    return _sets(_hashed(meant, "canonical", "surnames", "name"), rows, "surnames")
 
 
 def place_keys(rows: pl.DataFrame) -> pl.Series:
@@ -138,34 +177,36 @@ def place_keys(rows: pl.DataFrame) -> pl.Series:
     Args:
         rows: `uprn`, `address`, `postcode`.
     """
-    return rows.select(pl.coalesce(_doors(rows), "uprn")).to_series()
+    return pl.DataFrame([_doors(rows)["door"], rows["uprn"]]).select(pl.coalesce("door", "uprn")).to_series()
 
 
-def _doors(rows: pl.DataFrame) -> pl.Series:
-    """The postcode and door of each row's address, worked out once a distinct address."""
-    told = rows.select("address", "postcode")
-    distinct = told.unique().with_columns(_door("address", "postcode").alias("door"))
-    return told.join(distinct, on=["address", "postcode"], how="left", nulls_equal=True, maintain_order="left")["door"]
+def _doors(rows: pl.DataFrame) -> pl.DataFrame:
+    """`door` (postcode and doorway) and `street` (doorway and street) of each row's address.
 
-
-def _door(address: str, postcode: str) -> pl.Expr:
-    return pl.concat_str(postcode, _doorway(address), separator="|")
-
-
-def _doorway(address: str) -> pl.Expr:
-    """What tells a door from its neighbours under one postcode: its numbers, else its first two words."""
-    text = pl.col(address).str.replace(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}\s*$", "")
-    numbers = text.str.extract_all(r"\b[0-9]+[A-Z]?\b").list.sort().list.join("/")
-    words = text.str.extract(r"^\W*(\w+\W+\w+|\w+)").str.replace_all(r"\W+", " ")
-    return pl.when(numbers != "").then(numbers).otherwise(words)
+    A doorway is what tells a door from its neighbours under one postcode: its numbers, else its first two words. With
+    numbers, the first word of the street and the initial of the second say the same where the postcode is not told, or
+    mistyped; STREET and ST, LANE and LN are then one. Worked out once a distinct address, in steps.
+    """
+    text = rows["address"].unique().drop_nulls().to_frame()
+    text = text.with_columns(bare=pl.col("address").str.replace(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}\s*$", ""))
+    text = text.with_columns(
+        numbers=pl.col("bare").str.extract_all(r"\b[0-9]+[A-Z]?\b").list.sort().list.join("/").replace("", None),
+        words=pl.col("bare").str.extract(r"^\W*(\w+\W+\w+|\w+)").str.replace_all(r"\W+", " "),
+        road=pl.col("bare").str.extract(r"[0-9][A-Z]?\W+([A-Z][A-Z']+\W+[A-Z])[^0-9]*$"),
+    ).select(
+        "address",
+        doorway=pl.coalesce("numbers", "words"),
+        street=pl.concat_str("numbers", "road", separator="|"),
+    )
+    told = rows.select("address", "postcode").join(text, on="address", how="left", maintain_order="left")
+    return told.select(pl.concat_str("postcode", "doorway", separator="|").alias("door"), "street")
 
 
 def _places(rows: pl.DataFrame) -> pl.Series:
-    """Every address the person is known at, now or before: by UPRN, and by postcode and door."""
+    """Every address the person is known at, now or before: by UPRN, by postcode and door, and by door and street."""
     past = rows.filter(pl.col("other_addresses").list.len() > 0).select("uid", "other_addresses")
-    past = past.explode("other_addresses").unnest("other_addresses")
-    known = pl.concat(
-        [rows.select("uid", "uprn", "door"), past.select("uid", "uprn", _door("text", "postcode").alias("door"))]
-    )
-    places = pl.concat([known.select("uid", pl.col(name).alias("place")) for name in ("uprn", "door")])
+    past = past.explode("other_addresses").unnest("other_addresses").rename({"text": "address"})
+    told = ("uid", "uprn", "door", "street")
+    known = pl.concat([rows.select(told), past.hstack(_doors(past)).select(told)])
+    places = pl.concat([known.select("uid", pl.col(name).alias("place")) for name in told[1:]])
     return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows, "places")

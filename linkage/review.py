@@ -27,6 +27,7 @@ KINDS = {
     "sample": "drawn at random, to measure how right the links are",
 }
 LEAST_DOUBT = {"conflict": 1.0, "second": 0.9, "changed": 0.5, "apart": 0.6, "bridge": 0.25, "grey": 0.0}
+WAITED_FOR = {"conflict": 4.0, "second": 2.0}  # stake of what somebody has spent time on already
 BELIEF = 2.0  # how many decisions on pairs of one pattern the model's own probability is worth
 PAIR = ["record_l", "record_r"]
 ENDS = ["uid_l", "uid_r"]
@@ -256,6 +257,8 @@ def _bridges(height: int, firm: pl.DataFrame, core: np.ndarray) -> pl.DataFrame:
     """
     from scipy.sparse import coo_array
 
+    if not firm.height:
+        return firm.with_columns(pl.lit(0, pl.Int64).alias("moved"))
     left, right = firm["uid_l"].to_numpy(), firm["uid_r"].to_numpy()
     ones = np.ones(2 * len(left), dtype=np.int32)
     graph = coo_array((ones, (np.r_[left, right], np.r_[right, left])), shape=(height, height)).tocsr()
@@ -327,7 +330,8 @@ def _valued(every: pl.DataFrame, known: pl.DataFrame, decided: pl.DataFrame, cut
     likely = likely.clip(1e-9, 1 - 1e-9)
     doubt = -(likely * likely.log(2) + (1 - likely) * (1 - likely).log(2))
     doubt = pl.max_horizontal(doubt, pl.col("kind").replace_strict(LEAST_DOUBT, return_dtype=pl.Float64))
-    stake = (1 + pl.col("moved")).log(2) + 2 * (1 + pl.col("outputs")).log(2)
+    waited = pl.col("kind").replace_strict(WAITED_FOR, default=0.0, return_dtype=pl.Float64)
+    stake = (1 + pl.col("moved")).log(2) + 2 * (1 + pl.col("outputs")).log(2) + waited
     rows = rows.with_columns(doubt.alias("doubt"), stake.alias("stake")).with_columns(
         (pl.col("doubt") * pl.col("stake")).rank("ordinal", descending=True).over("pattern").alias("turn")
     )

@@ -10,6 +10,7 @@ import fcntl
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,7 +77,8 @@ class Shown:
     asked: str
     rows: list[dict[str, str]] = field(repr=False)
     feeds: tuple[str, str]
-    others: list[dict[str, Any]] = field(repr=False)
+    others: list[dict[str, str]] = field(repr=False)
+    known: list[dict[str, str]] = field(repr=False)
     withheld: list[str]
     evidence: list[dict[str, Any]]
     total: str
@@ -267,6 +269,9 @@ class Desk:
         left, right = (allowed[record] for record in pair)
         hidden = self._hidden(people)
         rest = [self._compact(allowed[r], stands[r] in hidden) for r in wanted if r in allowed and r not in pair]
+        side = {person: "AB"[place] for place, person in enumerate(people)} if len(people) > 1 else {}
+        others = [{"of": side.get(stands[row["record_id"]], ""), **row} for row in rest]
+        others.sort(key=lambda row: (row["of"], row["feed"], row["name"], row["record_id"]))
         kept_back = sorted({self._party(records[r]["feed"]) for r in wanted if r not in allowed})
         edge = self.edges.filter((pl.col("record_l") == pair[0]) & (pl.col("record_r") == pair[1]))
         evidence, total = self._evidence(edge)
@@ -278,10 +283,8 @@ class Desk:
             asked=review.KINDS[kind] if kind else "",
             rows=_side_by_side(left, right, *(stands[record] in hidden for record in pair)),
             feeds=(self._name(left["feed"]), self._name(right["feed"])),
-            others=[
-                {"of": "both" if len(people) == 1 else "AB"[people.index(stands[row["record_id"]])], **row}
-                for row in rest
-            ],
+            others=others,
+            known=_known(others),
             withheld=kept_back,
             evidence=evidence,
             total=total,
@@ -364,8 +367,8 @@ class Desk:
         above = row["match_weight"] - self.model.cut
         over = "above" if above >= 0 else "below"
         total = (
-            f"All in all {abs(above):.1f} bits {over} the line from which two records are joined. It starts "
-            f"{abs(start):.1f} bits against, as two records at random are hardly ever one person."
+            f"All in all {abs(above):.1f} bits {over} the line from which two records are joined; each bit doubles the "
+            f"odds. It starts {abs(start):.1f} bits against, as two records at random are hardly ever one person."
         )
         return found, total
 
@@ -426,9 +429,9 @@ class Desk:
         rows = rows.with_columns(one.alias("record_l"), other.alias("record_r"))
         note = pl.col("note").str.strip_chars()
         if rows.filter((pl.col("verdict") == "never") & (note.fill_null("") == "")).height:
-            raise ReviewRefused("say in the note why the two are never to be linked: others will want to know.")
+            raise ReviewRefused("Say in the note why the two are never to be linked: others will want to know.")
         if rows.filter(note.str.len_chars() > LONGEST_NOTE).height:
-            raise ReviewRefused(f"a note has at most {LONGEST_NOTE:,} characters. Shorten it.")
+            raise ReviewRefused(f"A note has at most {LONGEST_NOTE:,} characters. Shorten it.")
         people = self._people(rows.select(PAIR).iter_rows())
         self.note_in_audit("decide", people)
         decisions.decide(self.council.store, rows)
@@ -601,6 +604,16 @@ def _values(row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
     }
 
 
+def _known(others: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """What the other records of either person say most: a row for names and one for birth dates; none of one person."""
+    rows = []
+    for what, column in (("names", "name"), ("dates of birth", "born")):
+        a, b = (_counted(row[column] for row in others if row["of"] == side) for side in "AB")
+        if a or b:
+            rows.append({"what": f"Other records’ {what}", "a": a, "b": b})
+    return rows
+
+
 _UNCOMPARED = {"There", "Last contact", "Key in the feed"}
 
 
@@ -612,9 +625,30 @@ def _side_by_side(left: Mapping[str, Any], right: Mapping[str, Any], *hidden: bo
         a, b = one[what], other[what]
         if not a and not b:
             continue
-        mark = "same" if a == b else "differs" if a and b else "one"
-        rows.append({"what": what, "a": a, "b": b, "mark": "" if what in _UNCOMPARED or PROTECTED in (a, b) else mark})
+        mark = "" if what in _UNCOMPARED or PROTECTED in (a, b) else _mark(a, b)
+        rows.append({"what": what, "a": a, "b": b, "mark": mark})
     return rows
+
+
+def _mark(a: str, b: str) -> str:
+    """Whether two values are the same, one is part of the other (an initial, a half of a double name), or differ."""
+    if not a or not b:
+        return "one"
+    one, other = (re.sub(r"[^\w]+", " ", text.upper()).split() for text in (a, b))
+    if one == other:
+        return "same"
+    short, long = sorted((one, other), key=lambda words: len(" ".join(words)))
+    inside = set(short) <= set(long) or " ".join(long).startswith(" ".join(short))
+    return "part" if inside else "differs"
+
+
+def _counted(values: Iterable[str]) -> str:
+    """Values with how often each is found, the most frequent first."""
+    found = Counter(value for value in values if value)
+    return "; ".join(
+        f"{value} ({many})" if many > 1 else value
+        for value, many in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def _prior(model: Model) -> float:

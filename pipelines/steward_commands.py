@@ -319,4 +319,63 @@ def remove(ids: tuple[str, ...], who: str, reason: str | None, team: str | None)
     click.echo(f"Taken off: {len(ids):,}. {TOMORROW}")
 
 
-GROUPS = (review, register)
+CHANGES = {
+    "founded": "{person} was founded with {records}",
+    "merged_into": "{person} merged into {other}, with {records}",
+    "split_from": "{person} split off from {other}, with {records}",
+    "retired": "{person} ended, with {records}",
+    "returned": "{person} came back, with {records}",
+    "carried_over": "{person} went on with {records}",
+}
+
+
+@click.group()
+def person() -> None:
+    """What became of a person's lasting id."""
+
+
+@person.command()
+@click.argument("told", metavar="ID")
+@click.option("--who", help="Who asks; the audit log keeps it [default: the user of this machine].")
+def history(told: str, who: str | None) -> None:
+    """Tell everything that happened to the ID of a person, and to those it merged with or split from.
+
+    ID is a person's, or that of a record, which stands for its person. Nothing but ids, dates and causes is shown.
+    """
+    import getpass
+
+    import polars as pl
+
+    from assets.context import Council
+    from assets.sharing import audit_log
+    from governance.audit import Entry
+    from linkage import identity
+    from pipelines.review_desk import now
+    from warehouse.tables import PERSON_LINEAGE, PERSON_LINK, SOURCE_RECORD
+
+    council = Council.open()
+    store = council.store
+    links = store.read(PERSON_LINK)
+    of_record = links.filter(pl.col("record_id") == told)["person_id"].to_list()
+    (person_id,) = of_record or [told]
+    rows = identity.history(store.read(PERSON_LINEAGE), person_id)
+    if not rows.height:
+        raise click.ClickException("no person and no record has this id. Ids have 32 characters of 0-9 and a-f.")
+    audit_log(council).append([Entry(now(), who or getpass.getuser(), None, "read", None, person_id, None, None)])
+    if of_record:
+        click.echo(f"Record {told} stands with the person {person_id}.")
+    for row in rows.iter_rows(named=True):
+        records = f"{row['records']:,} record{'' if row['records'] == 1 else 's'}"
+        said = CHANGES[row["change"]].format(person=row["person_id"], other=row["other_person_id"], records=records)
+        click.echo(f"{row['night']}  {said}: {row['cause']} ({row['because']}).")
+    stands = links.filter(pl.col("person_id") == person_id).sort("linked_from", "record_id")
+    feeds = store.scan(SOURCE_RECORD).select("record_id", "feed")
+    stands = stands.lazy().join(feeds, on="record_id", how="left", maintain_order="left").collect()
+    click.echo(
+        f"Now {stands.height:,} records stand with {person_id}." if stands.height else "No record stands with it."
+    )
+    for row in stands.iter_rows(named=True):
+        click.echo(f"  {row['record_id']}  {row['feed'] or '?':<20} since {row['linked_from']}, by {row['by']}")
+
+
+GROUPS = (review, register, person)

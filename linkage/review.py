@@ -143,7 +143,7 @@ def queue(
         pl.when(strong).then(pl.lit("apart")).otherwise(pl.lit("grey")).alias("kind"), pl.Series("moved", small)
     )
     bridges = known.join(_bridges(people.height, firm, core), on=ENDS).with_columns(pl.lit("bridge").alias("kind"))
-    asked = {"conflict": disputed, "second": unsure, "changed": changed}
+    asked = {"conflict": disputed, "changed": changed, "second": unsure}
     again = _placed(
         pl.concat([told.select(PAIR).with_columns(pl.lit(kind).alias("kind")) for kind, told in asked.items()]), people
     ).join(known.select(*ENDS, "weight", "levels"), on=ENDS, how="left", maintain_order="left")

@@ -27,6 +27,7 @@ from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
 INDEX = "index.html"
+RECALL = "recall"
 FEW = 64  # files that are synced one by one rather than with all that the machine holds
 _UNTIL = re.compile(r"([0-9a-f]{32})(?:_until_(\d{4}-\d{2}-\d{2}))?\.\w+")
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -41,14 +42,16 @@ class Item:
     """One finished file that asks to leave.
 
     Attributes:
-        kind: summary, export, share_back or report.
+        kind: summary, export, share_back, report or recall.
         team, role, reason: for whom, and why.
         person_id: about whom; None for a file about nobody in particular.
         content: the file, or how to make it from its release id and the day on which it must be gone.
-        shared: `partner: category` of everything that it shows. A report about no person may show none.
+        shared: `partner: category` of everything that it shows. A report or recall about no person may show none.
         withheld: `partner: category` of what it says was not permitted.
         name: tells files about nobody in particular apart; not shown anywhere.
         suffix: the file's ending.
+        until: the day on which a recall must be gone; whoever was given something wrong is told of it whatever the
+            agreement says by now (UK GDPR, Article 19), so that no agreement sets it.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Item:
     withheld: tuple[str, ...] = ()
     name: str = ""
     suffix: str = ".html"
+    until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,47 @@ class Releaser:
             team, _, name = file.partition("/")
             if _TEAM.fullmatch(team) and _UNTIL.fullmatch(name):
                 (self._outbox / team / name).unlink(missing_ok=True)
+
+    def recall(
+        self, rows: pl.DataFrame, notice: Callable[[dict[str, Any]], bytes], now: datetime, logged: Collection[str] = ()
+    ) -> int:
+        """Put notices in the place of released files that were wrong, where they still are; return how many there were.
+
+        The audit log has its entry before a notice is there. What is gone stays gone.
+
+        Args:
+            rows: RELEASE columns `release_id`, `team`, `person_id`, `reason`, `file`; others may stand beside.
+            notice: the content for a row; nothing of what the file showed.
+            logged: releases whose recall is in the log already.
+
+        Raises:
+            AuditError: the log cannot be trusted or written; every file stands as it was.
+        """
+        there = []
+        for row in rows.iter_rows(named=True):
+            team, _, name = row["file"].partition("/")
+            if _TEAM.fullmatch(team) and _UNTIL.fullmatch(name) and (self._outbox / team / name).is_file():
+                there.append((row, self._outbox / team / name))
+        self._log.append(
+            [
+                Entry(
+                    now,
+                    self._actor,
+                    None,
+                    RECALL,
+                    row["team"],
+                    row["person_id"],
+                    row["reason"],
+                    None,
+                    row["release_id"],
+                )
+                for row, _ in there
+                if row["release_id"] not in logged
+            ]
+        )
+        for row, path in there:
+            _write(path, notice(row))
+        return len(there)
 
     def sweep(self, on: date) -> int:
         """Remove every file whose day has come, and what killed attempts left; return how many files went."""
@@ -265,8 +310,9 @@ class _Gate:
         if not _TEAM.fullmatch(item.team) or not re.fullmatch(r"\.\w+", item.suffix):
             return "the team or the ending cannot be part of a file name"
         if not item.shared:
-            about_nobody = item.kind == "report" and item.person_id is None
-            return _Yes((), None, None) if about_nobody else "it does not say what it shows"
+            about_nobody = item.kind in ("report", RECALL) and item.person_id is None
+            until = item.until if item.kind == RECALL else None
+            return _Yes((), None, until) if about_nobody else "it does not say what it shows"
         covering = tuple(a for a in self._asking(item) if self._covers(a, item.person_id))
         kind = (item.kind, item.team, item.role, item.reason, item.shared, covering)
         if kind not in self._answers:

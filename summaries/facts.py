@@ -23,6 +23,7 @@ from summaries import changes as compared
 from summaries.permitted import KEY, all_rows, grants, housemates, let_through, may, numbered, open_now
 from summaries.wording import Wording, plain
 from summaries.words import called, day, full_name, proper, rows_in_words, say, say_dates, tidy
+from warehouse.tables import ID
 
 Row = dict[str, Any]
 _HOME = {  # said where no household member is listed, by whether the dwelling is a crowd's; null where none is known
@@ -31,6 +32,9 @@ _HOME = {  # said where no household member is listed, by whether the dwelling i
     None: "No household is known for this person.",
     "withheld": "No agreement shares who lives in the household with your team.",
 }
+_RECALLED: dict[str, Any] = {
+    "team": pl.String, "case": pl.String, "recalled": pl.List(pl.String), "whose": pl.List(ID),
+}  # fmt: skip
 _ATTRIBUTES = {
     "forename": "forename",
     "middle_names": "middle names",
@@ -60,6 +64,7 @@ class CaseFacts:
     subject: list[tuple[str, str]]
     disagreements: list[str]
     previous: str | None
+    recalled: list[str]
     changes: list[Row]
     household: list[Row]
     household_note: str
@@ -132,6 +137,7 @@ def gather(
     night: date,
     previous: pl.DataFrame | None,
     wording: Wording,
+    recalled: pl.DataFrame | None = None,
 ) -> Gathered:
     """Gather what each case's team may read.
 
@@ -147,6 +153,8 @@ def gather(
         night: the night that the summaries are for.
         previous: `shown` of each case's last summary; none on a first night.
         wording: `wording.load(site)`.
+        recalled: team, case, recalled, whose: what is said of earlier summaries that the night took back, and of
+            whom they were wrong (`recall.notes`); what they showed of these is not named again as no longer held.
 
     Returns:
         Facts a case. A case whose team no agreement serves has facts that say only that.
@@ -185,7 +193,12 @@ def gather(
     )
     involved = newest("involvement", "open", "own").unique(alike, keep="first", maintain_order=True)
     said = newest("voice")
+    recalled = pl.DataFrame(schema=_RECALLED) if recalled is None else recalled
     differ = compared.changes(shown, previous, rows, at_home, flagged, faces, given, wording)
+    taken_back = recalled.select(*KEY, pl.col("whose").alias("about")).explode("about").with_columns(unnamed=True)
+    differ = differ.join(taken_back, on=[*KEY, "about"], how="left", maintain_order="left").filter(
+        (pl.col("kind") != "No longer held") | pl.col("unnamed").is_null()
+    )
     wide = cases
     for frame in (
         _identity(may(given, "identity"), people, faces),
@@ -208,6 +221,7 @@ def gather(
         ),
         given.filter("own").group_by(KEY).agg(pl.col("section").filter("met").sort().alias("sections")),
         rows.group_by(KEY).agg(pl.format("{}: {}", "partner", "category").unique().sort().alias("shared")),
+        recalled.drop("whose"),
     ):
         wide = wide.join(frame, on=KEY, how="left", maintain_order="left")
     return Gathered(cases, shown, lambda: _make(wide, sections, kinds, night, wording))
@@ -403,6 +417,7 @@ def _make(
             subject=_subject(row, name),
             disagreements=sorted({_ATTRIBUTES[each] for each in row["disagreements"] or () if each in _ATTRIBUTES}),
             previous=row["previous"],
+            recalled=row["recalled"] or [],
             changes=row["changes"] or [],
             household=row["household"] or [],
             household_note=_HOME[row["crowd"] if "household" in terms.council else "withheld"],

@@ -102,9 +102,9 @@ NO_POSTCODE = Finding(
     "The postcode directory has no such postcode, though it has others of the district",
     "Look the address up, and correct the postcode",
 )
+OF_PLACES = (NO_PROPERTY, OTHER_POSTCODE, NO_POSTCODE)  # the others rest on who is who
 FINDINGS = (
-    TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NEVER_BORN, NEVER_DIED, NO_PROPERTY, OTHER_POSTCODE,
-    NO_POSTCODE,
+    TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NEVER_BORN, NEVER_DIED, *OF_PLACES,
 )  # fmt: skip
 BY_NAME = {finding.name: finding for finding in FINDINGS}
 

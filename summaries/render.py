@@ -75,13 +75,16 @@ class Renderer:
             agreement=self._terms(facts),
         )
 
-    def index(self, team: str, rows: Iterable[Mapping[str, Any]], night: date) -> str:
+    def index(
+        self, team: str, rows: Iterable[Mapping[str, Any]], night: date, recalls: Iterable[tuple[date, str]] = ()
+    ) -> str:
         """A team's list of cases, by name.
 
         Args:
             team: the team's id.
             rows: dicts with `facts` (CaseFacts) and `file` (the released file's name, beside the index).
             night: the night.
+            recalls: nights whose recalls are open, and the file that tells of each, beside the index.
         """
         cases = sorted(
             (
@@ -97,7 +100,8 @@ class Renderer:
             ),
             key=lambda case: (case["name"], case["born"], case["file"]),
         )
-        return page("index.html", team=self.wording.teams[team], cases=cases, night=say(night))
+        open_recalls = [(say(of), file) for of, file in recalls]
+        return page("index.html", team=self.wording.teams[team], cases=cases, night=say(night), recalls=open_recalls)
 
     def _terms(self, facts: CaseFacts) -> Markup:
         """The sections on agreements, which are the same for every like case: filled once."""

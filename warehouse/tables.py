@@ -292,6 +292,19 @@ PERSON_LINK = Table(
     ),
 )
 
+LINK_PAST = Table(
+    "link_past",
+    Zone.FACTS,
+    "A time during which a record stood with a golden person, and which is over; records taken back are left out.",
+    ("record_id", "from", "to"),
+    (
+        _RECORD_ID,
+        _PERSON_ID,
+        Column("from", pl.Date, "the night since which the record stood with this person"),
+        Column("to", pl.Date, "the first night on which it no longer did"),
+    ),
+)
+
 PERSON_LINEAGE = Table(
     "person_lineage",
     Zone.FACTS,
@@ -612,17 +625,61 @@ RELEASE = Table(
     ("release_id",),
     (
         Column("release_id", ID, "the release"),
-        Column("kind", pl.String, "summary, export, share_back or report"),
+        Column("kind", pl.String, "summary, export, share_back, report or recall"),
         Column("team", pl.String, "who received it"),
         _PERSON_ID,
         Column("reason", pl.String, "the reason under which it was released"),
         Column("agreement", pl.String, "the agreement and version that permits it"),
         Column("file", pl.String, "path below the outbox; never a name"),
-        Column("sha256", pl.String, "digest of the file"),
+        Column("sha256", pl.String, "digest of the file as it left; a recall puts a notice in its place"),
         Column("shared", pl.List(pl.String), "partner and category of what it shows"),
         Column("withheld", pl.List(pl.String), "partner and category of what was not permitted"),
         Column("released_at", TIMESTAMP, "when (UTC)"),
         Column("expires_on", pl.Date, "when it must be gone"),
+    ),
+)
+
+OUTPUT_USE = Table(
+    "output_use",
+    Zone.LEDGER,
+    "Whose facts an output of this night used; each night keeps its own, so that a recall finds what used a link.",
+    ("kind", "output_id", "about"),
+    (
+        Column("kind", pl.String, "summary, report, flag or alert"),
+        Column("output_id", ID, "the release or alert; of a flag, its outcome and person: escalation/<person_id>"),
+        Column("team", pl.String, "who received it"),
+        _PERSON_ID,
+        Column("about", ID, "a person whose facts it used: its own, or another in the household"),
+        Column("file", pl.String, "path below the outbox; null for what is no file"),
+        Column("expires_on", pl.Date, "when it must be gone"),
+    ),
+)
+
+RECALL = Table(
+    "recall",
+    Zone.LEDGER,
+    "Something that was let out, used a link that was undone since, and was recalled; each output once.",
+    ("recall_id",),
+    (
+        Column("recall_id", ID, "keyed hash of the output and the first night recalled"),
+        Column("night", pl.Date, "the night that recalled it"),
+        Column("kind", pl.String, "summary, report, flag, alert, or marts: the rows of a person in what analysts open"),
+        Column("output_id", ID, "the release or alert; of a flag, its outcome and person; of marts, the person"),
+        Column("team", pl.String, "who received it"),
+        _PERSON_ID,
+        Column("about", pl.List(pl.String), "the ids, as they were then, of whom something wrong was shown"),
+        Column(
+            "because",
+            pl.String,
+            "why: review, register, council, correction, withdrawal, model, evidence, or address (now protected)",
+        ),
+        Column("wrong_from", pl.Date, "the night since which it had been wrong"),
+        Column("wrong_to", pl.Date, "the first night on which it no longer was"),
+        Column("first", pl.Date, "the first night of the output that is recalled"),
+        Column("last", pl.Date, "the last night of it; for a file, the same"),
+        Column("file", pl.String, "path below the outbox; null for what is no file"),
+        Column("expires_on", pl.Date, "when every copy must be gone, by the agreement"),
+        Column("state", pl.String, "open while copies may be about, closed from the day on which all must be gone"),
     ),
 )
 
@@ -636,7 +693,7 @@ ACCESS_LOG = Table(
         Column("at", TIMESTAMP, "when (UTC)"),
         Column("actor", pl.String, "the user or process"),
         Column("role", pl.String, "in which role"),
-        Column("action", pl.String, "release, reveal, read or refuse"),
+        Column("action", pl.String, "release, reveal, read, refuse or recall"),
         Column("team", pl.String, "for which team"),
         _PERSON_ID,
         Column("reason", pl.String, "why"),
@@ -652,5 +709,6 @@ TABLES: dict[str, Table] = {
         PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR,
         COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS,
         RELEASE, ACCESS_LOG,
+        LINK_PAST, OUTPUT_USE, RECALL,
     )
 }  # fmt: skip

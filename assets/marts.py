@@ -32,6 +32,7 @@ from warehouse.tables import (
     PERSON_LINEAGE,
     PERSON_LINK,
     PERSON_PROFILE,
+    RECALL,
     RELEASE,
     RISK_FLAG,
     SOURCE_RECORD,
@@ -59,6 +60,7 @@ NAMES = {
     FEED_QUALITY: "feed_quality",
     FEED_FRESHNESS: "feed_freshness",
     RELEASE: "releases",
+    RECALL: "recalls",
     ACCESS_LOG: "access_log",
 }
 OF_PEOPLE = Column("person_id", pl.String, "the person whom it is about, by the links of this night")

@@ -168,7 +168,7 @@ def quality_report(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     files = {feed: Path(file).name for feed, file in mine.select("feed", "file").iter_rows()}
     gate.index(readers, _board(council, tonight, every_load, counted, files).encode())
     pages = released.select(RELEASE.schema.names())
-    _settle(council, tonight, pages)
+    _settle(council, tonight, pages, released.filter(pl.col("piece") == "records").drop("name", "piece"))
     return made("quality_report", pages.height)
 
 
@@ -212,8 +212,11 @@ def _board(
     return board.board(every_load, every(council), counted, gaps, tonight, files, partners, {"People": people})
 
 
-def _settle(council: Council, tonight: date, pages: pl.DataFrame) -> None:
-    """Put down what left, with what was told since the last night, and take back the reports that tonight's replace."""
+def _settle(council: Council, tonight: date, pages: pl.DataFrame, records: pl.DataFrame) -> None:
+    """Put down what left, with what was told since the last night, and take back the reports that tonight's replace.
+
+    Those that name single records are put down by feed as well: a recall asks for them.
+    """
     store, before = council.store, council.store.published_before(tonight)
     folder = f"released/{before}/report"
     earlier = store.names(RELEASE.zone, folder) if before else []
@@ -227,6 +230,7 @@ def _settle(council: Council, tonight: date, pages: pl.DataFrame) -> None:
             "released": pl.concat([*(rows for _, rows in since), pages]),
             "told": pl.DataFrame({"told": names}, schema={"told": pl.String}),
             "replaced": pages.select("file"),
+            "records": records,
         },
     )
     if "replaced" in earlier:

@@ -12,7 +12,7 @@ from governance.pseudonyms import hashed
 from models import features, outcomes, risk
 from models.outcomes import Outcome
 from models.training import TooLittleHistory, first_month, train
-from warehouse.tables import ALERT, EVENT, FEATURE_SNAPSHOT, HOUSEHOLD_MEMBER, RISK_FLAG, Zone
+from warehouse.tables import ALERT, EVENT, FEATURE_SNAPSHOT, HOUSEHOLD_MEMBER, RECALL, RISK_FLAG, Zone
 
 GROUP = "risk"
 FOLDER = "models/risk"
@@ -66,7 +66,7 @@ def _train(council: Council, outcome: Outcome, night: date) -> tuple[str, str]:
 @dg.multi_asset(
     name="flags",
     specs=[
-        dg.AssetSpec(t.name, group_name=GROUP, deps=["risk_model", *FACTS], description=t.meaning)
+        dg.AssetSpec(t.name, group_name=GROUP, deps=["risk_model", *FACTS, RECALL.name], description=t.meaning)
         for t in (FEATURE_SNAPSHOT, RISK_FLAG, ALERT)
     ],
 )
@@ -75,6 +75,10 @@ def flags(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council])
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
     previous = store.read(RISK_FLAG, before) if before else None
+    if previous is not None:  # a flag that was recalled keeps nobody on the list, and is new if it is raised again
+        recalled = store.scan(RECALL, tonight).filter(pl.col("night") == tonight, pl.col("kind") == "flag")
+        taken_back = recalled.select(pl.col("output_id").str.split("/").list.to_struct(fields=["outcome", "person_id"]))
+        previous = previous.join(taken_back.unnest("output_id").collect(), on=["outcome", "person_id"], how="anti")
     view, models = known(council, tonight).at(tonight).held(), in_force(council)
     snapshots, raised = [], []
     for outcome in council.outcomes:

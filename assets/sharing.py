@@ -9,9 +9,10 @@ import polars as pl
 from assets.context import Council, night_of
 from governance.audit import AuditLog
 from governance.release import Releaser
-from warehouse.tables import ACCESS_LOG, RELEASE
+from warehouse.tables import ACCESS_LOG, OUTPUT_USE, RELEASE
 
 GROUP = "sharing"
+KINDS = ("summary", "report", "recall")  # what a night lets out; each is put down below released/<night>/
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -38,7 +39,12 @@ def logged(council: Council, night: date) -> set[str]:
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(t.name, group_name=GROUP, deps=["case_summary", "quality_report"], description=t.meaning)
+        dg.AssetSpec(
+            t.name,
+            group_name=GROUP,
+            deps=["case_summary", "quality_report", "recall_file", OUTPUT_USE.name],
+            description=t.meaning,
+        )
         for t in (RELEASE, ACCESS_LOG)
     ]
 )
@@ -47,9 +53,7 @@ def release(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
     earlier = store.read(RELEASE, before) if before else RELEASE.empty()
-    now = [
-        store.get(RELEASE.zone, f"released/{tonight}/{kind}", "released").collect() for kind in ("summary", "report")
-    ]
+    now = [store.get(RELEASE.zone, f"released/{tonight}/{kind}", "released").collect() for kind in KINDS]
     releaser(council).sweep(tonight)
     yield council.write(RELEASE, tonight, pl.concat([earlier, *now]))
     yield council.write(ACCESS_LOG, tonight, audit_log(council).frame())

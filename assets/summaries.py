@@ -24,6 +24,7 @@ from warehouse.tables import (
     LOAD,
     PERSON,
     PERSON_LINK,
+    RECALL,
     RELATIONSHIP,
     RELEASE,
     RISK_FLAG,
@@ -32,6 +33,8 @@ from warehouse.tables import (
 )  # fmt: skip
 
 GROUP = "summaries"
+RECALL_FILE = "recall_file"
+RECALLED = "recalled"  # of a night, in the ledger: links undone, what summaries say of it, addresses answered for
 SHOWN = "summary_shown"  # what each summary told, so that the next says what changed
 
 
@@ -45,9 +48,21 @@ def released(council: Council, night: date) -> pl.DataFrame:
     return council.store.get(RELEASE.zone, f"released/{night}/summary", "released").collect()
 
 
+def open_recalls(council: Council, team: str, night: date) -> list[tuple[date, str]]:
+    """The nights whose recalls are open for a team, the newest first, and the name of the page that tells of each."""
+    store = council.store
+    waiting = store.scan(RECALL, night).filter(pl.col("team") == team, pl.col("state") == "open")
+    found = []
+    for of in sorted(waiting.select("night").unique().collect()["night"], reverse=True):
+        pages = store.get(RELEASE.zone, f"released/{of}/recall", "pages").filter(pl.col("team") == team)
+        found += [(of, Path(file).name) for file in pages.collect()["file"]]
+    return found
+
+
 @dg.asset(
     group_name=GROUP,
-    deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)],
+    deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)]
+    + [RECALL_FILE],
     tags={"contains": "personal_data"},
     description="A summary for each open case of each team: facts, from whom, and what was withheld.",
 )
@@ -82,6 +97,7 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
         tonight,
         store.get(Zone.FACTS, f"{SHOWN}/{before}", "shown").collect() if before else None,
         words,
+        store.get(Zone.LEDGER, f"{RECALLED}/{tonight}", "notes").collect(),
     )
     gate, renderer = releaser(council), Renderer(words)
     cases = list(gathered)
@@ -107,7 +123,7 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
     files = {(row["team"], row["person_id"]): Path(row["file"]).name for row in let_out.iter_rows(named=True)}
     for team in let_out["team"].unique():
         mine = [{"facts": case, "file": files[team, case.person_id]} for case in cases if case.team == team]
-        gate.index(team, renderer.index(team, mine, tonight).encode())
+        gate.index(team, renderer.index(team, mine, tonight, open_recalls(council, team, tonight)).encode())
     store.put(Zone.FACTS, f"{SHOWN}/{tonight}", {"shown": gathered.shown})
     store.put(RELEASE.zone, f"released/{tonight}/summary", {"released": let_out})
     counts = {row["team"]: row["len"] for row in let_out.group_by("team").len().iter_rows(named=True)}

@@ -20,7 +20,7 @@ from governance.keys import (
     delivery_key_file,
     key_file,
 )
-from pipelines import feed_commands, steward_commands
+from pipelines import feed_commands, recall_commands, steward_commands
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
 from warehouse.store import StoreError
@@ -63,6 +63,7 @@ main.add_command(feed_commands.feed)
 main.add_command(feed_commands.delivery)
 for group in steward_commands.GROUPS:
     main.add_command(group)
+main.add_command(recall_commands.recall)
 
 
 @main.command()

@@ -1,0 +1,260 @@
+"""A recall as the night makes it: the file is taken back, its readers are told, and nobody's name is told to anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from assets import marts, monitoring, recall, sharing
+from assets.context import NIGHT, Council
+from assets.sharing import audit_log, releaser
+from assets.summaries import SHOWN
+from governance.keys import create, key_file
+from governance.release import Item
+from linkage import decisions
+from pipelines.cli import main
+from summaries import changes
+from warehouse.tables import (
+    ACCESS_LOG,
+    ALERT,
+    HOUSEHOLD_MEMBER,
+    LINK_PAST,
+    MATCH_EDGE,
+    OUTPUT_USE,
+    PERSON_LINEAGE,
+    PERSON_LINK,
+    QUALITY_ISSUE,
+    RECALL,
+    RELEASE,
+    RISK_FLAG,
+    SOURCE_RECORD,
+    Table,
+    Zone,
+)
+
+FIRST, SECOND, THIRD = (date(2026, 11, day) for day in (20, 21, 22))
+NOW = datetime(2026, 11, 20, 2)
+CANARY = "Zebedee Canaryson"
+ALIKE, OTHER = "a" * 32, "b" * 32  # two records that stand as one, wrongly
+MOTHER = "c" * 32
+CHILD, PARENT, APART = "1" * 32, "2" * 32, "9" * 32
+Stands = dict[str, str]
+
+
+def frame(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame([{name: row.get(name) for name in table.schema} for row in rows], schema=table.schema)
+
+
+def night(council: Council, tonight: date, stands: Stands) -> bool:
+    """A night's links as linkage leaves them, a summary of each person, and the steps of recall by Dagster itself."""
+    store, before = council.store, council.store.published_before(tonight)
+    was = {}
+    if before:
+        last = store.read(PERSON_LINK, before).select("record_id", "person_id", "linked_from")
+        was = {record: (person, day) for record, person, day in last.iter_rows()}
+    links = [
+        {"record_id": r, "person_id": p, "linked_from": was[r][1] if r in was and was[r][0] == p else tonight}
+        for r, p in stands.items()
+    ]
+    people = sorted(set(stands.values()))
+    at_home = [{"household_id": "h", "person_id": p} for p in people if p != APART]
+    written: dict[Table, list[dict[str, Any]]] = {
+        PERSON_LINK: links, PERSON_LINEAGE: [], MATCH_EDGE: [], HOUSEHOLD_MEMBER: at_home, ALERT: [], QUALITY_ISSUE: [],
+        RISK_FLAG: [{"person_id": p, "outcome": "escalation", "team": "early-help"} for p in people],
+        SOURCE_RECORD: [{"record_id": r, "row_hash": 1} for r in stands],
+    }  # fmt: skip
+    for table, rows in written.items():
+        store.write(table, tonight, frame(table, rows))
+    store.put(Zone.LEDGER, f"{monitoring.USED}/{tonight}", {monitoring.USED: pl.DataFrame(schema=monitoring._USED)})
+    shows = [(p, a) for p in people for a in people if p == a or APART not in (p, a)]
+    shown = [{"team": "mash", "person_id": p, "about": a, "category": "any"} for p, a in shows]
+    store.put(Zone.FACTS, f"{SHOWN}/{tonight}", {"shown": pl.DataFrame(shown, schema=changes.SHOWN)})
+    subjects = pl.DataFrame(
+        {"person_id": people, "age": [9] * len(people), "open_to": [[]] * len(people)},
+        schema={"person_id": pl.String, "age": pl.Int32, "open_to": pl.List(pl.String)},
+    )
+
+    def summary(person: str) -> Item:
+        page = f"<p>{CANARY} {tonight}</p>".encode()
+        return Item("summary", "mash", "social_worker", "open_case", person, page, ("council: identity",))
+
+    let_out = releaser(council).release_many([summary(p) for p in people], tonight, NOW, subjects)
+    none = RELEASE.empty().with_columns(feed=pl.lit(None, pl.String))
+    store.put(Zone.LEDGER, f"released/{tonight}/summary", {"released": let_out})
+    store.put(Zone.LEDGER, f"released/{tonight}/report", {"released": RELEASE.empty(), "records": none})
+    done = dg.materialize(
+        [recall.recalls, recall.recall_file, recall.output_use, sharing.release],
+        resources={"council": council},
+        tags={NIGHT: str(tonight)},
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+    if done.success:
+        store.publish(tonight, {"deliveries": {}})
+    return done.success
+
+
+TOGETHER = {ALIKE: CHILD, OTHER: CHILD, MOTHER: PARENT}
+PARTED = {ALIKE: CHILD, OTHER: APART, MOTHER: PARENT}
+
+
+@pytest.fixture
+def council(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Council:
+    """A council of which one night has been published: two records stand as one person, who lives with another."""
+    monkeypatch.setenv("KINFOLD_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KINFOLD_KEY", raising=False)
+    monkeypatch.delenv("KINFOLD_KEY_FILE", raising=False)
+    create(key_file(tmp_path / "home"))
+    made = replace(Council.open(), contracts={})
+    assert night(made, FIRST, TOGETHER)
+    return made
+
+
+def different(council: Council) -> None:
+    pair = {"record_l": ALIKE, "record_r": OTHER, "verdict": "different", "who": "steward", "decided_at": NOW}
+    decisions.decide(council.store, pl.DataFrame([pair]))
+
+
+def outbox(council: Council, team: str, holds: str) -> list[Path]:
+    return [p for p in sorted((council.home / "outbox" / team).glob("*")) if holds in p.read_text("utf-8-sig")]
+
+
+def test_what_used_an_undone_link_is_taken_back_and_each_recipient_is_told(council: Council) -> None:
+    first = council.store.get(Zone.LEDGER, f"released/{FIRST}/summary", "released").collect()
+    different(council)
+    assert night(council, SECOND, PARTED)
+    rows = council.store.read(RECALL, SECOND)
+    assert set(rows["because"]) == {"review"} and set(rows["state"]) == {"open"}
+    counts = dict(rows.group_by("kind", "team").len().select(pl.format("{} to {}", "kind", "team"), "len").iter_rows())
+    # the child's and the mother's summary and flag, each read both; the marts hold the child's wrong rows
+    assert counts == {"summary to mash": 2, "flag to early-help": 2, "marts to analysts": 1}
+    for file in first["file"]:
+        there = (council.home / "outbox" / file).read_text()
+        assert "RECALLED on 21 November 2026" in there and CANARY not in there
+    for team in ("mash", "early-help", "analysts"):
+        (page,) = outbox(council, team, "<h1>Recall of 21 November 2026</h1>")
+        (sheet,) = outbox(council, team, '"what_was_wrong"')
+        assert sheet.name in page.read_text() and "A reviewer found" in sheet.read_text("utf-8-sig")
+    (told,) = outbox(council, "mash", "<h1>Recall of 21 November 2026</h1>")
+    assert all(Path(file).name in told.read_text() for file in first["file"])
+    assert told.name.endswith("_until_2026-12-04.html"), "it goes when the last file it tells of must be gone"
+    (register,) = outbox(council, "information-governance", "Register of recalls")
+    assert "5 outputs have been recalled, 5 of them tonight" in register.read_text()
+    recalled = set(council.store.read(RELEASE, SECOND).filter(kind="recall")["team"])
+    assert recalled == {"mash", "early-help", "analysts", "information-governance"}
+
+
+def test_nothing_that_tells_of_a_recall_names_anybody_or_the_other_person(council: Council) -> None:
+    different(council)
+    assert night(council, SECOND, PARTED)
+    files = [p for p in (council.home / "outbox").glob("*/*") if "ecall" in p.read_text("utf-8-sig")]
+    assert len(files) == 2 + 2 * 4
+    for path in files:
+        text = path.read_text("utf-8-sig")
+        assert not [word for word in (*CANARY.split(), ALIKE, OTHER, MOTHER, APART) if word in text], path.parent.name
+        if path.parent.name in ("mash", "early-help"):
+            assert CHILD not in text and PARENT not in text
+
+
+def test_the_log_has_each_recall_before_its_notice_and_stays_whole(council: Council) -> None:
+    different(council)
+    assert night(council, SECOND, PARTED)
+    log = audit_log(council)
+    taken_back = log.frame().filter(action="recall")
+    first = council.store.get(Zone.LEDGER, f"released/{FIRST}/summary", "released").collect()
+    assert sorted(taken_back["release_id"]) == sorted(first["release_id"]) and log.verify() == []
+
+
+def test_a_night_that_is_run_again_recalls_the_same_and_nothing_is_recalled_twice(council: Council) -> None:
+    def state() -> tuple[pl.DataFrame, dict[str, str]]:
+        files = {str(p): p.read_text("utf-8-sig") for p in (council.home / "outbox").glob("*/*")}
+        return council.store.read(RECALL, SECOND), files
+
+    different(council)
+    assert night(council, SECOND, PARTED)
+    rows, files = state()
+    assert night(council, SECOND, PARTED)
+    again, files_again = state()
+    assert rows.equals(again) and files == files_again
+    assert audit_log(council).frame().filter(action="recall").height == 2
+    assert night(council, THIRD, PARTED)
+    assert council.store.read(RECALL, THIRD).equals(rows) and not outbox(council, "mash", "Recall of 22 November")
+
+
+def test_a_recall_that_the_ledger_shows_to_be_missing_keeps_the_night_from_being_published(council: Council) -> None:
+    council.store.write(OUTPUT_USE, FIRST, OUTPUT_USE.empty())
+    assert not night(council, SECOND, PARTED)
+    assert council.store.published() == FIRST and not outbox(council, "mash", "RECALLED")
+
+
+def test_of_a_night_that_kept_no_uses_the_release_ledger_tells_whom_a_summary_was_about(council: Council) -> None:
+    council.store.remove(Zone.LEDGER, f"{OUTPUT_USE.name}/{FIRST}")
+    assert night(council, SECOND, PARTED)
+    recalled = council.store.read(RECALL, SECOND).filter(kind="summary")
+    assert recalled["person_id"].to_list() == [CHILD]
+
+
+def test_an_address_that_is_protected_takes_back_what_showed_it_once(council: Council) -> None:
+    veto = {"record_id": MOTHER, "who": "steward", "decided_at": NOW}
+    decisions.protect(council.store, pl.DataFrame([veto]))
+    assert night(council, SECOND, TOGETHER)
+    rows = council.store.read(RECALL, SECOND)
+    assert rows.select("kind", "because").unique().rows() == [("summary", "address")] and rows.height == 2
+    assert night(council, THIRD, TOGETHER) and council.store.read(RECALL, THIRD).equals(rows)
+
+
+def test_who_opened_a_file_is_told_where_it_is_known(council: Council) -> None:
+    release_id = council.store.read(RELEASE, FIRST).filter(person_id=CHILD)["release_id"].item()
+    read = {name: None for name in ACCESS_LOG.schema if name != "sequence"}
+    read |= {"at": NOW, "actor": "kinfold room", "role": "social_worker", "action": "read", "release_id": release_id}
+    from governance.audit import Entry
+
+    audit_log(council).append([Entry(**read)])
+    assert night(council, SECOND, PARTED)
+    (page,) = outbox(council, "mash", "<h1>Recall of 21 November 2026</h1>")
+    assert "social_worker, 20 November 2026" in page.read_text()
+
+
+def test_the_marts_have_the_recalls_without_the_paths_of_files(council: Council) -> None:
+    assert night(council, SECOND, PARTED)
+    mart = marts.mart_of(council, RECALL, SECOND)
+    columns = {column.name for column in mart.columns}
+    assert mart.name == "recalls" and {"recall_id", "person_id", "because", "first", "last"} <= columns
+    assert "file" not in columns
+    assert LINK_PAST not in marts.NAMES
+
+
+@pytest.fixture
+def kinfold(council: Council) -> Callable[..., str]:
+    def run(*words: str) -> str:
+        said = CliRunner().invoke(main, ["recall", *words])
+        assert said.exit_code == 0, said.output
+        return said.output
+
+    return run
+
+
+def test_the_command_lists_what_was_recalled_by_night_team_and_person(
+    council: Council, kinfold: Callable[..., str]
+) -> None:
+    different(council)
+    assert kinfold("--since", "2026-11-20").startswith("Nothing was recalled")
+    assert night(council, SECOND, PARTED)
+    said = kinfold("--since", "2026-11-20")
+    assert "2026-11-21: A reviewer found" in said and "5 recalled for 3 recipients" in said
+    assert "2 recalled for 1 recipients" in kinfold("--since", "2026-11-20", "--team", "mash")
+    assert "5 recalled" in kinfold("--since", "2026-11-20", "--person", CHILD)
+    assert "2 recalled" in kinfold("--since", "2026-11-20", "--person", PARENT)
+    assert kinfold("--since", "2026-11-22").startswith("Nothing was recalled")
+    lines = kinfold("--since", "2026-11-20", "--csv").splitlines()
+    assert lines[0].split(",") == RECALL.schema.names() and len(lines) == 6
+    wrong = CliRunner().invoke(main, ["recall", "--since", "2026-11-20", "--team", "nobody"])
+    assert wrong.exit_code == 2 and "is no team here" in wrong.output

@@ -3,35 +3,29 @@
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
-import polars as pl
 
-from assets.context import Council, made, night_of
+from assets.context import Council, night_of
+from assets.linking import FOLDER as FOLDER
+from assets.linking import GROUP, link, linkage_model
+from assets.linking import MODEL as MODEL
+from assets.linking import STATE as STATE
+from assets.linking import load_model as load_model
 from assets.monitoring import USED, deliveries_of
 from feeds.ledger import current_all
-from linkage import conform, golden, households, night
-from linkage.model import Model
+from linkage import golden, households
 from linkage.places import deprived
-from linkage.training import train
 from warehouse.tables import (
     AREA,
     DWELLING,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
-    MATCH_EDGE,
     PERSON,
-    PERSON_LINEAGE,
     PERSON_LINK,
     PERSON_PROFILE,
     PLACE,
     RELATIONSHIP,
     SOURCE_RECORD,
-    Zone,
 )  # fmt: skip
-
-GROUP = "people"
-MODEL = "model/linkage"  # in the vault: what names are how frequent; the rest lies in FOLDER
-FOLDER = "models/linkage"
-STATE = "linkage_state"  # in the vault: fingerprints of what was compared
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -64,59 +58,6 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         yield council.write(DWELLING, tonight, dwelling)
 
     return [source_record, reference, linkage_model, link, person, person_profile, household]
-
-
-@dg.asset(
-    group_name=GROUP, deps=[SOURCE_RECORD.name], description="The frozen model that weighs how alike records are."
-)
-def linkage_model(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
-    """Keep the model in force; train one where there is none yet."""
-    if not council.store.has(Zone.VAULT, MODEL):
-        records = council.store.scan(SOURCE_RECORD, night_of(context, council)).select(conform.READ).collect()
-        model = train(records, seed=1, folder=council.home / "tmp")
-        model.save(council.home / FOLDER / model.model_id)
-        in_force = pl.DataFrame({"model_id": [model.model_id]})
-        council.store.put(Zone.VAULT, MODEL, {"in_force": in_force, **model.frequencies})
-    return made("linkage_model", 1, more={"model_id": load_model(council).model_id})
-
-
-def load_model(council: Council) -> Model:
-    """The linkage model in force."""
-    names = council.store.names(Zone.VAULT, MODEL)
-    frames = {name: council.store.get(Zone.VAULT, MODEL, name).collect() for name in names}
-    return Model.load(council.home / FOLDER / frames.pop("in_force").item(), frames)
-
-
-@dg.multi_asset(
-    specs=[
-        dg.AssetSpec(t.name, group_name=GROUP, deps=["linkage_model", SOURCE_RECORD.name], description=t.meaning)
-        for t in (MATCH_EDGE, PERSON_LINK, PERSON_LINEAGE)
-    ]
-)
-def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
-    """Score what changed, cluster what it touched, carry the ids over."""
-    store, tonight = council.store, night_of(context, council)
-    before = store.published_before(tonight)
-    previous = None
-    if before:
-        # a night whose state is gone, or was kept otherwise, is linked anew; ids last all the same
-        folder = f"{STATE}/{before}"
-        kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
-        none = pl.DataFrame()
-        previous = night.Linked(
-            edges=store.read(MATCH_EDGE, before),
-            links=store.read(PERSON_LINK, before),
-            lineage=store.read(PERSON_LINEAGE, before),
-            state=kept.get("state", none),
-            keys=kept.get("keys", none),
-        )
-    records, key = store.scan(SOURCE_RECORD, tonight).select(conform.READ).collect(), council.ring.key("person")
-    linked = night.link(records, previous, load_model(council), tonight, key, council.home / "tmp")
-    store.put(Zone.VAULT, f"{STATE}/{tonight}", {"state": linked.state, "keys": linked.keys})
-    shared = {f"shared {column}": count for column, count in linked.shared.items()}
-    yield council.write(MATCH_EDGE, tonight, linked.edges, shared)
-    yield council.write(PERSON_LINK, tonight, linked.links)
-    yield council.write(PERSON_LINEAGE, tonight, linked.lineage)
 
 
 @dg.asset(

@@ -63,8 +63,8 @@ class Blocks:
     """Every key of every record.
 
     Attributes:
-        keys: `uid`, `key` (uint64, its last five bits the rule) and `over`: shared by too many, so that it counts for
-            nothing.
+        keys: `uid`, `key` (uint64, its last five bits the rule; sorted) and `over`: shared by too many, so that it
+            counts for nothing.
         rules: by which they were made.
     """
 
@@ -84,7 +84,8 @@ class Blocks:
             pair once a key), `largest` (records under one key), `capped_keys` and `capped_records` (keys that count
             for nothing, and records under them), `for_budget` (those of them that their size alone would not cap).
         """
-        sizes = self.keys.group_by("key").agg(pl.len().cast(pl.Int64).alias("n"), pl.col("over").first())
+        starts, many = _runs(self.keys["key"].to_numpy())
+        sizes = self.keys.select("key", "over")[starts].with_columns(pl.Series("n", many, dtype=pl.Int64))
         sizes = sizes.with_columns(_rule().alias("number"), pl.lit(_most(self.rules)).gather(_rule()).alias("most"))
         n, over = pl.col("n"), pl.col("over")
         told = sizes.group_by("number").agg(
@@ -95,7 +96,10 @@ class Blocks:
             n.filter(over).sum().alias("capped_records"),
             (over & (n <= pl.col("most"))).sum().cast(pl.Int64).alias("for_budget"),
         )
-        held = self.keys.group_by(_rule().alias("number")).agg(pl.col("uid").n_unique().cast(pl.Int64).alias("records"))
+        uid = self.keys["uid"].to_numpy()
+        seen = np.zeros((BITS + 1, int(uid.max(initial=0)) + 1), dtype=bool)
+        seen[self.keys.select(_rule()).to_series().to_numpy(), uid] = True
+        held = pl.DataFrame({"number": np.arange(BITS + 1, dtype=np.uint64), "records": seen.sum(axis=1)})
         every = pl.DataFrame({"rule": list(self.rules), "number": range(len(self.rules))}).cast({"number": pl.UInt64})
         told = every.join(told, on="number", how="left").join(held, on="number", how="left", maintain_order="left")
         columns = ("keys", "records", "pairs", "largest", "capped_keys", "capped_records", "for_budget")
@@ -146,12 +150,15 @@ class Blocks:
         Args:
             changed: uids; only pairs with at least one of them. None asks for every pair.
         """
-        keys = self.keys.filter(~pl.col("over")).select("uid", "key")
-        if changed is not None:
-            touched = keys.filter(pl.col("uid").is_in(changed.implode()))["key"].unique()
-            keys = keys.filter(pl.col("key").is_in(touched.implode()))
-        keys = keys.sort("key")
-        key, uid = keys["key"].to_numpy(), keys["uid"].cast(pl.Int64).to_numpy()
+        key, uid = self.keys["key"].to_numpy(), self.keys["uid"].to_numpy()
+        starts, many = _runs(key)
+        wanted = (many > 1) & ~self.keys["over"].to_numpy()[starts]
+        fresh = np.zeros(int(max(uid.max(initial=0), changed.max() or 0)) + 1 if changed is not None else 0, dtype=bool)
+        if changed is not None and len(starts):
+            fresh[changed.to_numpy()] = True
+            wanted &= np.logical_or.reduceat(fresh[uid], starts)
+        rows = np.repeat(wanted, many)
+        key, uid = key[rows], uid[rows].astype(np.int64)
         packed, found, waiting = np.zeros(0, dtype=np.int64), [], 0
         here, step = np.arange(len(key)), 1
         while len(here):
@@ -166,8 +173,6 @@ class Blocks:
                 packed, found, waiting = packed[np.flatnonzero(np.diff(packed, prepend=-1))], [], 0
         left, right = packed >> 32, packed & 0xFFFFFFFF
         if changed is not None:
-            fresh = np.zeros(int(max(right.max(initial=0), changed.max() or 0)) + 1, dtype=bool)
-            fresh[changed.to_numpy()] = True
             kept = fresh[left] | fresh[right]
             left, right = left[kept], right[kept]
         return pl.DataFrame({"uid_l": left, "uid_r": right})
@@ -176,7 +181,6 @@ class Blocks:
 def blocks(
     people: pl.DataFrame,
     kept: pl.DataFrame | None = None,
-    left: pl.Series | None = None,
     *,
     caps: Mapping[str, int] | None = None,
     budget: float = BUDGET,
@@ -190,17 +194,20 @@ def blocks(
     Args:
         people: conformed records: all, or those that are new or changed.
         kept: `keys` of all other records, as they were the night before.
-        left: keys that records held the night before and, gone or changed, may hold no longer.
         caps: for some rules, how many records may share a key, where that is not the rule's own `most`.
         budget: pairs a record; beyond it the least productive keys count for nothing.
         rules: by which records meet, at most 32.
     """
     if caps:
         rules = {n: Rule(r.columns, caps.get(n, r.most), r.worth, r.floods) for n, r in rules.items()}
-    keys = _keys(people, rules)
-    if kept is None or left is None:
-        return Blocks(_over(keys, rules, budget), rules)
-    return Blocks(_over(pl.concat([kept.select("uid", "key"), keys]), rules, budget), rules)
+    made = _keys(people, rules).sort("key", maintain_order=True)
+    key, uid = made["key"].to_numpy(), made["uid"].to_numpy()
+    if kept is not None:
+        stood = kept.select("uid", "key").sort("key", maintain_order=True)  # as it is already: costs next to nothing
+        at = np.searchsorted(stood["key"].to_numpy(), key)
+        key, uid = np.insert(stood["key"].to_numpy(), at, key), np.insert(stood["uid"].to_numpy(), at, uid)
+    keys = pl.DataFrame({"uid": uid, "key": key})
+    return Blocks(_over(keys, rules, budget), rules)
 
 
 def _rule() -> pl.Expr:
@@ -212,9 +219,14 @@ def _most(rules: Mapping[str, Rule]) -> pl.Series:
 
 
 def _over(keys: pl.DataFrame, rules: Mapping[str, Rule], budget: float) -> pl.DataFrame:
-    """Say of each key whether more records than its rule allows stand under it, or than the budget pays for."""
-    sizes = keys.group_by("key").agg(pl.len().cast(pl.Int64).alias("n")).filter(pl.col("n") > 1)
-    sizes = sizes.with_columns(_rule().alias("rule"))
+    """Say of each key whether more records than its rule allows stand under it, or than the budget pays for.
+
+    Args:
+        keys: `uid`, `key`, sorted by key.
+    """
+    starts, many = _runs(keys["key"].to_numpy())
+    runs = pl.DataFrame({"key": keys["key"].gather(pl.Series(starts)), "n": many}).with_row_index("run")
+    sizes = runs.filter(pl.col("n") > 1).with_columns(_rule().alias("rule"))
     worth = pl.Series([rule.worth for rule in rules.values()])
     cells = (
         sizes.group_by("rule", "n").agg(pl.len().cast(pl.Int64).alias("keys"))
@@ -224,8 +236,15 @@ def _over(keys: pl.DataFrame, rules: Mapping[str, Rule], budget: float) -> pl.Da
         .sort("productive", "rule", "n", descending=[True, False, False])
         .filter(pl.col("pairs").cum_sum() <= budget * (float(keys["uid"].max() or 0) + 1))  # type: ignore[arg-type]
     )  # fmt: skip
-    often = sizes.join(cells, on=["rule", "n"], how="anti")["key"]
-    return keys.with_columns(pl.col("key").is_in(often.implode()).alias("over"))
+    over = np.zeros(len(starts), dtype=bool)
+    over[sizes.join(cells, on=["rule", "n"], how="anti")["run"].to_numpy()] = True
+    return keys.with_columns(pl.Series("over", np.repeat(over, many)))
+
+
+def _runs(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each key begins among sorted ones, and how often it comes."""
+    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.zeros(0, dtype=np.int64)
+    return starts, np.diff(np.r_[starts, len(key)])
 
 
 def _either_way(one: str, other: str) -> pl.Expr:

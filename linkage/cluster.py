@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from linkage.decisions import SETTLED
+
 UNSCORED = -2.0  # the weight of a pair in a component too large to compare every pair of it
 LARGEST = 200  # records in a component whose every pair is compared
 FLOOR, CEILING = -12.0, 20.0  # one pair, however strong, must not drown many
@@ -74,8 +76,10 @@ def refine(
     pairs = pairs.select(pl.col("uid").alias("uid_l"), "uid_r").join(inside, on=["uid_l", "uid_r"], how="anti")
     told = ["uid_l", "uid_r", "weight", "never", "silent"]
     inside = pl.concat([inside.select(told), score(pairs.sort("uid_l", "uid_r")).select(told)])
+    settled = pl.col("weight") >= SETTLED / 2  # somebody decided it, and no mean is to drown that
     inside = inside.with_columns(
-        pl.col("weight").clip(FLOOR, CEILING), pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never")
+        pl.when(settled).then("weight").otherwise(pl.col("weight").clip(FLOOR, CEILING)).alias("weight"),
+        pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never"),
     )
     home = component[members]
     order = np.lexsort((members, home))

@@ -28,6 +28,7 @@ REVIEWER, COUNCIL, REGISTER = "reviewer", "council", "register"
 SETTLED = 1e6  # bits of what joins whatever the weight: more than any mean can drown
 KEPT, GONE = "kept", "withdrawn"  # the two frames of a register
 MATCHING = "register/matching"
+CROWD = 60  # records that share one of the council's ids, beyond which it is no evidence
 _IN_FORCE = {
     "record_l": pl.String,
     "record_r": pl.String,
@@ -241,38 +242,87 @@ def told(store: Store, role: str | None = "evidence", strength: float = 8.0) -> 
     return Told(in_force(read(store)), council, role == "master", strength)
 
 
-def settled(ids: pl.Series, said: Told) -> tuple[pl.DataFrame, pl.Series]:
-    """What is said of the records that are there.
+@dataclass(frozen=True)
+class Said:
+    """What is said of the records that are there tonight; a uid is a record's place.
+
+    Attributes:
+        pairs: `uid_l` < `uid_r`, `verdict`, `by`, `strength`: a row a pair, the weightiest word on it.
+        held: under a master, which of its ids (a number) each record has, -1 for none; else None.
+        stamps: `review`, `register`, `council` (uint64): change with what each of these says of the record.
+        aside: how many of the council's ids so many records share that, as evidence, they count for nothing.
+    """
+
+    pairs: pl.DataFrame
+    held: np.ndarray | None
+    stamps: pl.DataFrame
+    aside: int
+
+
+def said(ids: pl.Series, told: Told) -> Said:
+    """Find what is said of records.
 
     Args:
-        ids: `record_id` of each, sorted; a record's place is its uid.
-
-    Returns:
-        `uid_l` < `uid_r`, `verdict`, `by`, `strength` of the pairs of which both records are there; and for each
-        record under which of the council's ids it stands (null: under none), where a reviewer's `same` makes two ids
-        of the council one.
+        ids: `record_id`, sorted.
+        told: what people say, of these records and of others.
     """
     places = pl.DataFrame({"record": ids, "uid": np.arange(len(ids), dtype=np.int64)})
-    pairs = said.pairs.join(places.rename({"record": "record_l", "uid": "uid_l"}), on="record_l")
-    pairs = pairs.join(places.rename({"record": "record_r", "uid": "uid_r"}), on="record_r").sort("uid_l", "uid_r")
-    pairs = pairs.with_columns(pl.col("strength").fill_null(said.strength))
-    pairs = pairs.select("uid_l", "uid_r", "verdict", "by", "strength")
-    own = said.council.rename({"record_id": "record"}).unique("record", keep="first", maintain_order=True)
+    stamps = {by: np.zeros(len(ids), dtype=np.uint64) for by in (REVIEWER, REGISTER, COUNCIL)}
+    for one, other in (("record_l", "record_r"), ("record_r", "record_l")):
+        ends = told.pairs.join(places, left_on=one, right_on="record")
+        marks = ends.select(
+            pl.struct(other, "verdict", pl.col("strength").fill_null(told.strength)).hash(3)
+        ).to_series()
+        for by, stamp in stamps.items():
+            mine = (ends["by"] == by).to_numpy()
+            np.add.at(stamp, ends["uid"].to_numpy()[mine], marks.to_numpy()[mine])
+    pairs = told.pairs.join(places.rename({"record": "record_l", "uid": "uid_l"}), on="record_l")
+    pairs = pairs.join(places.rename({"record": "record_r", "uid": "uid_r"}), on="record_r")
+    pairs = pairs.select("uid_l", "uid_r", "verdict", "by", pl.col("strength").fill_null(told.strength))
+    own = told.council.rename({"record_id": "record"}).unique("record", keep="first", maintain_order=True)
     held = places.join(own, on="record", how="left", maintain_order="left")["council_id"]
-    return pairs, _classes(held, pairs) if said.master else held
+    aside, number = 0, None
+    if held.null_count() < len(held):
+        held = _classes(held, pairs) if told.master else held
+        group = pl.DataFrame({"uid": places["uid"], "id": held}).drop_nulls()
+        group = group.with_columns(pl.len().over("id").alias("many"), pl.col("uid").min().over("id").alias("first"))
+        crowd = group.filter(pl.col("many") > CROWD)
+        few = group.filter(pl.col("many") <= CROWD)
+        shared = few.join(few, on="id", suffix="_r").filter(pl.col("uid") < pl.col("uid_r")).select("uid", "uid_r")
+        if told.master:
+            star = crowd.filter(pl.col("uid") != pl.col("first")).select(pl.col("first").alias("uid"), uid_r="uid")
+            shared = pl.concat([shared, star])
+            codes = group["id"].rank("dense").cast(pl.Int64).to_numpy()
+            number = np.full(len(ids), -1, dtype=np.int64)
+            number[group["uid"].to_numpy()] = codes
+        else:
+            aside, group = crowd["id"].n_unique(), few
+        bits = SETTLED if told.master else told.strength
+        by_council = shared.select(
+            pl.col("uid").alias("uid_l"), "uid_r", verdict=pl.lit(SAME), by=pl.lit(COUNCIL), strength=pl.lit(bits)
+        )
+        # what is said of a pair comes before its ids
+        weaker = (pl.col("by") == COUNCIL) & (pl.col("verdict") == SAME) & pl.lit(told.master)
+        pairs = pl.concat([pairs.filter(~weaker), by_council, pairs.filter(weaker)])
+        pairs = pairs.unique(["uid_l", "uid_r"], keep="first", maintain_order=True)
+        centre = pl.when(pl.col("many") > CROWD).then(pl.Series(ids).gather(group["first"]))
+        own_marks = group.select(pl.struct("id", centre.alias("centre"), pl.lit(bits)).hash(4)).to_series()
+        np.add.at(stamps[COUNCIL], group["uid"].to_numpy(), own_marks.to_numpy())
+    by_source = {"review": stamps[REVIEWER], "register": stamps[REGISTER], "council": stamps[COUNCIL]}
+    return Said(pairs.sort("uid_l", "uid_r"), number, pl.DataFrame(by_source), aside)
 
 
 def _classes(held: pl.Series, pairs: pl.DataFrame) -> pl.Series:
     """The smallest of the council's ids that people's `same` holds together with each record's own."""
     joined = pairs.filter((pl.col("verdict") == SAME) & (pl.col("strength") >= SETTLED))
-    if not joined.height or held.null_count() == len(held):
+    if not joined.height:
         return held
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     many = len(held)
     names = held.drop_nulls().unique().sort()
-    code = held.replace_strict(names, np.arange(len(names)), default=None, return_dtype=pl.Int64)
+    code = held.rank("dense").cast(pl.Int64) - 1
     known = np.flatnonzero(code.is_not_null().to_numpy())
     left = np.r_[known, joined["uid_l"].to_numpy()]
     right = np.r_[code.drop_nulls().to_numpy() + many, joined["uid_r"].to_numpy()]
@@ -280,9 +330,75 @@ def _classes(held: pl.Series, pairs: pl.DataFrame) -> pl.Series:
     _, label = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=shape), directed=False)
     first = np.full(label.max() + 1, len(names), dtype=np.int64)
     np.minimum.at(first, label[many:], np.arange(len(names)))
-    made = np.full(many, None, dtype=object)
-    made[known] = names.gather(first[label[known]]).to_numpy()
-    return pl.Series("council_id", made.tolist(), dtype=pl.String)
+    found = np.full(many, -1, dtype=np.int64)
+    found[known] = first[label[known]]
+    return names.gather(pl.Series(found).replace(-1, None))
+
+
+def decisive(pairs: pl.DataFrame, said: Said) -> pl.DataFrame:
+    """What is said of pairs: `verdict`, `by`, `strength` of each, in their order; null where nothing is.
+
+    Args:
+        pairs: `uid_l`, `uid_r`.
+    """
+    told = pairs.select("uid_l", "uid_r").join(said.pairs, on=["uid_l", "uid_r"], how="left", maintain_order="left")
+    told = told.drop("uid_l", "uid_r")
+    if said.held is None:
+        return told
+    one, other = said.held[pairs["uid_l"].to_numpy()], said.held[pairs["uid_r"].to_numpy()]
+    parted = pl.Series((one >= 0) & (other >= 0) & (one != other)) & told["verdict"].is_null()
+    return told.with_columns(
+        pl.when(parted).then(pl.lit(DIFFERENT)).otherwise("verdict").alias("verdict"),
+        pl.when(parted).then(pl.lit(COUNCIL)).otherwise("by").alias("by"),
+    )
+
+
+def rule(pairs: pl.DataFrame, said: Said) -> pl.DataFrame:
+    """Let what is said weigh on pairs: never before all, then reviewers, the council's master, and last evidence.
+
+    Args:
+        pairs: `uid_l`, `uid_r`, `weight`, `never`, `silent`.
+    """
+    if not said.pairs.height and said.held is None:
+        return pairs
+    told = decisive(pairs, said)
+    same, settles = told["verdict"].eq_missing(SAME), told["strength"].fill_null(0.0) >= SETTLED
+    parts = told["verdict"].is_in([DIFFERENT, NEVER]).fill_null(False)
+    return pairs.with_columns(
+        pl.when(same).then(pl.col("weight") + told["strength"]).otherwise("weight").alias("weight"),
+        ((pl.col("never") & ~(same & settles)) | parts).alias("never"),
+        (pl.col("silent") & told["verdict"].is_null()).alias("silent"),
+    )
+
+
+def enforce(group: np.ndarray, said: Said) -> np.ndarray:
+    """Part what may not share a person, should clustering have left it together: the last word, which nothing undoes.
+
+    Args:
+        group: of each record, by uid, the smallest uid of its group.
+
+    Returns:
+        The same, parted: of two records that may not be together the later stands alone; under a master, those of each
+        of its ids stand by themselves, and those of none stay with the id that most have.
+    """
+    apart = said.pairs.filter(pl.col("verdict").is_in([DIFFERENT, NEVER]))
+    one, other = apart["uid_l"].to_numpy(), apart["uid_r"].to_numpy()
+    if (group[one] == group[other]).any():
+        group = group.copy()
+        for left, right in zip(one, other, strict=True):
+            if group[left] == group[right]:
+                group[right] = right
+    if said.held is None:
+        return group
+    under = pl.DataFrame({"uid": np.arange(len(group)), "group": group, "held": said.held})
+    kinds = under.filter(pl.col("held") >= 0).group_by("group", "held").agg(pl.col("uid").min().alias("own"), pl.len())
+    mixed = kinds.filter(pl.len().over("group") > 1).sort("group", "len", "own", descending=[False, True, False])
+    lesser = mixed.filter(pl.int_range(pl.len()).over("group") > 0)
+    if lesser.is_empty():
+        return group
+    found = under.join(lesser, on=["group", "held"], how="left", maintain_order="left")
+    apart_by = pl.when(pl.col("own").is_not_null()).then("held").otherwise(-1)
+    return found.select(pl.col("uid").min().over("group", apart_by)).to_series().to_numpy()
 
 
 # -- inside ----------------------------------------------------------------------------------------------------------

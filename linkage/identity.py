@@ -1,7 +1,7 @@
 """Ids that last: each night's groups take the ids that their records had, and what became of every id is written down.
 
 What belongs here: assignment and lineage, for people and for households alike. How groups come about belongs in
-`linkage.cluster` and `linkage.households`.
+`linkage.cluster` and `linkage.households`, whose records are gone or back in `linkage.night`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,18 @@ from datetime import date
 import polars as pl
 
 from warehouse.tables import PERSON_LINEAGE
+
+# what may have changed on a night, the weightiest first, and how the sentence goes on
+BECAUSE = {
+    "model": "under a new linkage model",
+    "register": "as the do-not-link register says",
+    "review": "as a reviewer decided",
+    "council": "as the council's own matching says",
+    "withdrawal": "since others of its records are gone",
+    "correction": "since a record was changed",
+    "evidence": "by the evidence of new records",
+}
+BIT = {name: 1 << place for place, name in enumerate(BECAUSE)}  # of several, the least is the weightiest
 
 
 @dataclass(frozen=True)
@@ -26,16 +38,21 @@ class Assigned:
 def assign(now: pl.DataFrame, before: pl.DataFrame, founded_on: pl.DataFrame, night: date, key: bytes) -> Assigned:
     """Give each group the id that most of its members had; ties go to the oldest id, then to the smallest.
 
+    Members that stood with an id until last night come before all that once did (`live` false in `before`).
+
     Args:
         now: `member`, `group`; a group's smallest member founds it.
-        before: `member`, `id`, of the night before.
+        before: `member`, `id`, of the night before; and, where some stood with it earlier only, `live`.
         founded_on: `id`, `founded` (date) of every id in `before`.
         night: names the night; part of a new id, so that none is ever used twice.
         key: secret of new ids.
     """
-    shared = now.join(before, on="member").group_by("group", "id").agg(pl.len().alias("n"))
+    if "live" not in before.columns:
+        before = before.with_columns(pl.lit(True).alias("live"))
+    shared = now.join(before, on="member").group_by("group", "id").agg(pl.col("live").sum(), pl.len().alias("n"))
     shared = shared.join(founded_on, on="id", how="left", maintain_order="left")
-    open_ = shared.sort("n", "founded", "id", "group", descending=[True, False, False, False], nulls_last=True)
+    order = ["live", "n", "founded", "id", "group"]
+    open_ = shared.sort(order, descending=[True, True, False, False, False], nulls_last=True)
     taken: list[pl.DataFrame] = []
     while open_.height:
         # in this order the first of its group and of its id at once is a choice that nobody contests
@@ -64,24 +81,36 @@ def assign(now: pl.DataFrame, before: pl.DataFrame, founded_on: pl.DataFrame, ni
     return Assigned(ids, moves)
 
 
-def lineage(assigned: Assigned, sizes: pl.DataFrame, night: date) -> pl.DataFrame:
-    """What became of ids this night, as `person_lineage` rows.
+def heirs(assigned: Assigned) -> pl.DataFrame:
+    """`old`, `id`, `members`: of each id that ended this night and whose members live on, where most of them went."""
+    lasting = assigned.ids.filter(~pl.col("founded"))["id"]
+    ended = assigned.moves.filter(~pl.col("old").is_in(lasting.implode()) & pl.col("id").is_not_null())
+    most = ended.sort("members", "id", descending=[True, False])
+    return most.unique("old", keep="first", maintain_order=True)
+
+
+def lineage(
+    assigned: Assigned,
+    sizes: pl.DataFrame,
+    night: date,
+    because: pl.DataFrame | None = None,
+    resumed: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """What became of ids this night, as `person_lineage` rows, in the order of the ids.
 
     Args:
         assigned: as `assign` returns it.
         sizes: `id`, `records`: how many records each id holds now.
         night: names the night.
+        because: `id`, `bits` (UInt8, as `BIT` has them): what changed around an id, where anything did.
+        resumed: `id`, `change` (returned or carried_over), `records`: ids taken up again.
     """
     ids, moves = assigned.ids, assigned.moves
     new = ids.filter("founded").join(sizes, on="id")
     moved = moves.filter(pl.col("id").is_not_null() & (pl.col("old") != pl.col("id")))
     lasting = ids.filter(~pl.col("founded"))["id"]
+    heir = heirs(assigned)
     ended = moves.filter(~pl.col("old").is_in(lasting.implode()))
-    heir = (
-        ended.filter(pl.col("id").is_not_null())
-        .sort("members", "id", descending=[True, False])
-        .unique("old", keep="first", maintain_order=True)
-    )
     gone = ended.join(heir, on="old", how="anti").group_by("old").agg(pl.col("members").sum())
     origin = (
         moved.join(new.select("id"), on="id")
@@ -89,25 +118,76 @@ def lineage(assigned: Assigned, sizes: pl.DataFrame, night: date) -> pl.DataFram
         .unique("id", keep="first", maintain_order=True)
     )
     none = pl.lit(None, pl.String)
+    known = pl.DataFrame(schema={"id": pl.String, "bits": pl.UInt8}) if because is None else because
+    change = pl.DataFrame(schema={"id": pl.String, "change": pl.String, "records": pl.Int32})
+    change = change if resumed is None else resumed
+    split = _explained(origin, known, 0)
+    merged = _explained(heir, known, BIT["withdrawal"])  # what is gone joins nothing
+    again = {
+        "returned": "records that stood with it are back",
+        "carried_over": "all its records are gone, and new ones that match them have come",
+    }
     rows = [
         new.join(origin, on="id", how="anti").select(
             pl.col("id").alias("person_id"), pl.lit("founded").alias("change"), none.alias("other_person_id"),
             pl.col("records").cast(pl.Int32), pl.lit("records that no one known matched").alias("cause"),
+            pl.lit("evidence").alias("because"),
         ),
-        origin.select(
+        split.select(
             pl.col("id").alias("person_id"), pl.lit("split_from").alias("change"),
             pl.col("old").alias("other_person_id"), pl.col("members").alias("records"),
-            pl.lit("its records no longer match the others of the person they stood with").alias("cause"),
+            pl.format("its records no longer match the others of the person they stood with, {}", "why").alias("cause"),
+            "because",
         ),
-        heir.select(
+        merged.select(
             pl.col("old").alias("person_id"), pl.lit("merged_into").alias("change"),
             pl.col("id").alias("other_person_id"), pl.col("members").alias("records"),
-            pl.lit("its records now match those of the other person").alias("cause"),
+            pl.format("its records now match those of the other person, {}", "why").alias("cause"), "because",
         ),
         gone.select(
             pl.col("old").alias("person_id"), pl.lit("retired").alias("change"), none.alias("other_person_id"),
             pl.col("members").alias("records"), pl.lit("no feed holds its records any longer").alias("cause"),
+            pl.lit("withdrawal").alias("because"),
+        ),
+        change.select(
+            pl.col("id").alias("person_id"), "change", none.alias("other_person_id"), pl.col("records").cast(pl.Int32),
+            pl.col("change").replace_strict(again, return_dtype=pl.String).alias("cause"),
+            pl.lit("evidence").alias("because"),
         ),
     ]  # fmt: skip
-    every = pl.concat(rows).with_columns(pl.lit(night).alias("night"), pl.lit("evidence").alias("because"))
+    every = pl.concat(rows).with_columns(pl.lit(night).alias("night"))
     return every.select(pl.col(c.name).cast(c.type) for c in PERSON_LINEAGE.columns).sort(PERSON_LINEAGE.key)
+
+
+def _explained(moves: pl.DataFrame, known: pl.DataFrame, without: int) -> pl.DataFrame:
+    """Moves of members between two ids (`id`, `old`) with the weightiest change around either, and how to say it."""
+    for side in ("id", "old"):
+        moves = moves.join(
+            known.select(pl.col("id").alias(side), pl.col("bits").alias(f"{side}_bits")), on=side, how="left"
+        )
+    either = pl.col("id_bits").fill_null(0) | pl.col("old_bits").fill_null(0)
+    told = moves.with_columns((either & (255 - without)).alias("bits"))
+    because = pl.lit("evidence")
+    for name, bit in reversed(BIT.items()):
+        because = pl.when(pl.col("bits") & bit > 0).then(pl.lit(name)).otherwise(because)
+    told = told.with_columns(because.alias("because"))
+    return told.with_columns(pl.col("because").replace_strict(BECAUSE, return_dtype=pl.String).alias("why"))
+
+
+def history(lineage: pl.DataFrame, person_id: str) -> pl.DataFrame:
+    """All that happened to an id, and to every id that it merged with or split from, in turn.
+
+    Args:
+        lineage: `person_lineage` rows of every night.
+
+    Returns:
+        `person_lineage` rows, oldest first; none where the id is not known.
+    """
+    pairs = lineage.select("person_id", "other_person_id").drop_nulls()
+    every = pl.concat([pairs, pairs.select(person_id="other_person_id", other_person_id="person_id")])
+    known = pl.DataFrame({"person_id": [person_id]})
+    while (
+        wider := pl.concat([known, every.join(known, on="person_id").select(person_id="other_person_id")]).unique()
+    ).height > known.height:
+        known = wider
+    return lineage.join(known, on="person_id", how="semi").sort("night", "person_id", "change")

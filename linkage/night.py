@@ -6,9 +6,10 @@ What belongs here: the order of the steps and the state between nights. Each ste
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ import polars as pl
 
 from linkage.blocking import Blocks, blocks
 from linkage.cluster import components, refine
-from linkage.conform import conform, prepare
-from linkage.identity import assign, lineage
-from linkage.model import COMPARISONS, FLOOR, NEVER, SILENT, Model, compare, weigh
-from warehouse.tables import PERSON_LINEAGE, PERSON_LINK
+from linkage.conform import READ, conform, prepare
+from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, enforce, rule, said
+from linkage.identity import BIT, assign, heirs, lineage
+from linkage.model import FLOOR, NEVER, SILENT, Model, compare, weigh
+from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
 
 log = logging.getLogger("kinfold.linkage")
 log.addHandler(logging.NullHandler())
@@ -27,7 +29,12 @@ log.addHandler(logging.NullHandler())
 BRIDGED_LOWER = (
     8.0  # bits below the floor at which a pair that shares a valid id may still stand, names and date missing
 )
-LEVELS = [f"g{n}" for n in range(len(COMPARISONS))]
+REMEMBERED = timedelta(days=190)  # a record that comes back within it takes its id up again
+STAMPS = ("review", "register", "council")
+STATE = ("record_id", "row", "compared", *STAMPS, "fingerprint", "component", "group", "model_id")
+_ENDS = {"uid_l": pl.UInt32, "uid_r": pl.UInt32}
+_NO_GHOSTS = pl.DataFrame(schema={"member": pl.String, "group": pl.Int64, "id": pl.String})
+_ABSENT = {"record_id": pl.String, "person_id": pl.String, "since": pl.Date}
 
 
 @dataclass(frozen=True)
@@ -38,18 +45,26 @@ class Linked:
         edges, links, lineage: the canonical tables; lineage holds earlier nights too.
         state: what the next night needs beside the tables, sorted by `record_id`: `row` and `fingerprint` (of what was
             read, and of all that decides which pairs a record is in and what they weigh), `compared` (the part of the
-            fingerprint that the record decides alone), `component` and `group` (places of rows in this frame) and
-            `model_id`. It holds no names.
+            fingerprint that the record decides alone), `review`, `register`, `council` (what each of these says of
+            it), `component` and `group` (places of rows in this frame) and `model_id`. It holds no names.
         keys: `uid` (places of rows in the state), `key` and `over`: as `Blocks` has them.
+        ends: `uid_l`, `uid_r` of each edge, in their order.
+        absent: `record_id`, `person_id`, `since` (the first night without it) of records that are gone and may return.
         shared: for each column, how many values so many records share that they count for nothing.
+        figures: counts that tell whether the night went as nights do; see `figures_of`.
+        blocked: the keys, for a report on blocks; not kept between nights.
     """
 
     edges: pl.DataFrame
     links: pl.DataFrame
     lineage: pl.DataFrame
-    state: pl.DataFrame
-    keys: pl.DataFrame
+    state: pl.DataFrame = field(default_factory=pl.DataFrame)
+    keys: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_ENDS))
+    absent: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_ABSENT))
     shared: Mapping[str, int] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    blocked: Blocks | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class _Before:
 
     Attributes:
         left: the last night.
-        was: the place in the last night's state of each record of tonight, -1 where it is new.
+        was: the place in the last night's links of each record of tonight, -1 where it is new.
         now: tonight's uid of each record of the last night, -1 where it is gone.
     """
 
@@ -66,13 +81,31 @@ class _Before:
     was: np.ndarray
     now: np.ndarray
 
-    def tonight(self, column: str) -> np.ndarray:
-        """Component or group (tonight's uid) in which each record stood, -1 where there is none such."""
-        place = self.left.state[column].to_numpy()[self.was]
-        return np.where(self.was >= 0, self.now[place], -1)
+    @classmethod
+    def of(cls, ids: pl.Series, left: Linked) -> _Before:
+        places = left.links.select("record_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("was"))
+        was = pl.DataFrame({"record_id": ids}).join(places, on="record_id", how="left", maintain_order="left")["was"]
+        placed = was.fill_null(-1).to_numpy()
+        now = np.full(left.links.height, -1, dtype=np.int64)
+        now[placed[placed >= 0]] = np.flatnonzero(placed >= 0)
+        return cls(left, placed, now)
+
+    @property
+    def known(self) -> bool:
+        """Whether what was compared and said on the last night is known."""
+        state = self.left.state
+        return set(STATE) <= set(state.columns) and state.height == self.left.links.height
+
+    def bears(self, model: Model) -> bool:
+        """Whether the night can be built upon: scored by the same model, and with all that is needed of it."""
+        left = self.left
+        whole = self.known and not left.keys.is_empty() and left.ends.height == left.edges.height
+        return whole and bool((left.state["model_id"] == model.model_id).all())
 
     def same(self, column: str, values: pl.Series) -> np.ndarray:
         """Whether each record's value is what it was."""
+        if not len(self.now):
+            return np.zeros(len(self.was), dtype=bool)
         return (self.was >= 0) & (self.left.state[column].to_numpy()[self.was] == values.to_numpy())
 
 
@@ -84,11 +117,14 @@ def link(
     key: bytes,
     folder: Path | None = None,
     full: bool = False,
+    told: Told = NOTHING,
+    vanished: Callable[[pl.Series], pl.DataFrame] | None = None,
+    forgotten: pl.Series | None = None,
 ) -> Linked:
     """Link the records of a night.
 
-    Only records that are new or changed are read and scored, and only components that they touch are clustered again;
-    the outcome is that of a full run.
+    Only records that are new or changed, or of which people say something else than before, are read and scored, and
+    only components that they touch are clustered again; the outcome is that of a full run.
 
     Args:
         records: `source_record` rows of the night.
@@ -98,166 +134,489 @@ def link(
         key: secret from which new person ids are made.
         folder: where DuckDB may spill; None forbids it.
         full: score everything again, keeping ids: the weekly check.
+        told: what people decided, and the council's own matching. Never to be linked comes before all, then reviewers,
+            the council as master, shared ids, and probability.
+        vanished: given record ids, what `source_record` held of them on the last night, so that a person whose records
+            all change feed keeps the id; None: no such person does.
+        forgotten: record ids that were withdrawn for good: nothing of them is remembered.
     """
     rows, shared = prepare(records)
+    ids = rows["record_id"]
+    before = None if previous is None else _Before.of(ids, previous)
+    base = before if before is not None and not full and before.bears(model) else None
+    words = said(ids, told)
+    shared = {**shared, **({"council_id": words.aside} if words.aside else {})}
     for column, count in shared.items():
         log.warning("%s: %d values are shared by too many records and count for nothing", column, count)
-    before = None if full else _before(rows, previous, model)
-    fresh = np.ones(rows.height, dtype=bool) if before is None else ~before.same("row", rows["row"])
+    fresh = np.ones(rows.height, dtype=bool) if base is None else ~base.same("row", rows["row"])
     people = conform(rows.filter(pl.Series(fresh)))
-    compared, blocked = _blocked(people, fresh, before)
-    stamps = rows.select("uid").join(blocked.capped, on="uid", how="left", maintain_order="left")["stamp"]
-    fingerprint = pl.DataFrame([compared, stamps]).to_struct().hash().alias("fingerprint")
+    compared, blocked = _blocked(people, fresh, base)
+    capped, over = blocked.capped, np.zeros(rows.height, dtype=np.uint64)
+    over[capped["uid"].to_numpy()] = capped["stamp"].to_numpy()
+    marks = [compared, pl.Series("over", over), *words.stamps]
+    fingerprint = pl.DataFrame(marks).to_struct().hash().alias("fingerprint")
+    same = np.zeros(rows.height, dtype=bool) if base is None else base.same("fingerprint", fingerprint)
 
     def score(pairs: pl.DataFrame, floor: float) -> pl.DataFrame:
-        if before is None:
+        if base is None:
             return weigh(compare(people, pairs, model, floor, folder), model)
         needed = np.zeros(rows.height, dtype=bool)
         needed[pairs["uid_l"].to_numpy()] = needed[pairs["uid_r"].to_numpy()] = True
         return weigh(compare(conform(rows.filter(pl.Series(needed))), pairs, model, floor, folder), model)
 
-    edges = _edges(rows["record_id"], blocked, fingerprint, before, model, score)
-    pairs = edges.with_columns(pl.col("levels").list.get(n).alias(name) for n, name in enumerate(LEVELS)).select(
-        *("uid_l", "uid_r", "by", "match_probability", pl.col("match_weight").alias("weight")),
-        (NEVER & (pl.col("by") != "bridge")).alias("never"),
-        SILENT.alias("silent"),
+    scored = _scored(blocked, words, same, base, score)
+    edges, ends = _edges(_told_of(scored, ids, words, model), same, base)
+    nodes, played = _in_play(ends, edges, scored, words, same, base, model)
+    pairs = _pairs(edges, ends, played, nodes, words, model)
+    local = components(len(nodes), pairs, model.cut) if len(nodes) else nodes
+
+    def more(found: pl.DataFrame) -> pl.DataFrame:
+        at = found.with_columns(pl.Series(name, nodes[found[name].to_numpy()]) for name in _ENDS)
+        told_of = rule(score(at, -100.0).select(*_ENDS, "weight", "never", "silent"), words)
+        return told_of.with_columns(pl.Series(name, np.searchsorted(nodes, told_of[name].to_numpy())) for name in _ENDS)
+
+    grouped = refine(local, pairs, model.cut, np.ones(len(nodes), dtype=bool), more) if len(nodes) else nodes
+    component, group = (
+        _everywhere(column, nodes, nodes[label], base, rows.height)
+        for column, label in (("component", local), ("group", grouped))
     )
-    component = components(rows.height, pairs, model.cut)
-    touched = _touched(component, fingerprint, before)
-    group = refine(component, pairs, model.cut, touched, lambda more: score(more, -100.0))
-    if before is not None:
-        group = np.where(touched, group, before.tonight("group"))
+    group = enforce(group, words)
     state = rows.select("record_id", "row").with_columns(
         compared,
+        *words.stamps,
         fingerprint,
         pl.Series("component", component, dtype=pl.UInt32),
         pl.Series("group", group, dtype=pl.UInt32),
         pl.lit(model.model_id).alias("model_id"),
     )
-    links, told = _links(rows["record_id"], pairs, group, touched, previous, night, key)
-    return Linked(edges.drop("uid_l", "uid_r"), links, told, state, blocked.keys, shared)
+    playing = pl.DataFrame({"member": ids.gather(pl.Series(nodes)), "uid": nodes, "group": group[nodes]})
+    changed = _changed(playing["uid"].to_numpy(), component[nodes], state, before)
+    found = None if before is None or vanished is None else _lost(playing, before, forgotten)
+    ghosts = (
+        _NO_GHOSTS
+        if found is None or vanished is None
+        else _ghosts(
+            *found,
+            vanished,
+            rows,
+            lambda people, pairs: compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder),
+            model,
+            told,
+        )
+    )
+    links, told_tonight, absent = _links(playing, pairs, changed, ghosts, before, forgotten, night, key)
+    figures = figures_of(links, edges.height, group, previous)
+    return Linked(edges, links, told_tonight, state, blocked.keys, ends, absent, shared, figures, blocked)
 
 
-def _before(rows: pl.DataFrame, previous: Linked | None, model: Model) -> _Before | None:
-    """The last night, where it can be built upon: scored by the same model, and with all that is needed of it."""
-    if previous is None or previous.keys.is_empty() or (previous.state["model_id"] != model.model_id).any():
-        return None
-    places = previous.state.select("record_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("was"))
-    was = rows.join(places, on="record_id", how="left", maintain_order="left")["was"].fill_null(-1).to_numpy()
-    now = np.full(previous.state.height, -1, dtype=np.int64)
-    now[was[was >= 0]] = np.flatnonzero(was >= 0)
-    return _Before(previous, was, now)
+def figures_of(links: pl.DataFrame, edges: int, group: np.ndarray, previous: Linked | None) -> dict[str, float]:
+    """Counts that tell whether a night went as nights do.
+
+    Returns:
+        `records`, `edges`, `largest` (records of the largest person), `edges_per_record`; and where there was a night
+        before `edges_per_record_before`, and `moved`: the share of the records of both that changed person.
+    """
+    height = links.height
+    found = {
+        "records": height,
+        "edges": edges,
+        "largest": int(np.bincount(group).max()) if height else 0,
+        "edges_per_record": edges / max(height, 1),
+    }
+    if previous is not None:
+        found["edges_per_record_before"] = previous.edges.height / max(previous.links.height, 1)
+        since = links.join(previous.links, on=["record_id", "person_id"], how="anti").select("record_id")
+        moved = since.join(previous.links, on="record_id", how="semi").height
+        found["moved"] = moved / max(previous.links.height, 1)
+    return found
 
 
-def _blocked(people: pl.DataFrame, fresh: np.ndarray, before: _Before | None) -> tuple[pl.Series, Blocks]:
+# -- which pairs, and what they weigh ----------------------------------------------------------------------------------
+
+
+def _blocked(people: pl.DataFrame, fresh: np.ndarray, base: _Before | None) -> tuple[pl.Series, Blocks]:
     """What each record compares (`compared`), and the keys under which records meet."""
     compared = people["fingerprint"].alias("compared")
-    if before is None:
+    if base is None:
         return compared, blocks(people)
-    every = before.left.state["compared"].to_numpy()[before.was]
+    every = base.left.state["compared"].to_numpy()[base.was]
     every[fresh] = compared.to_numpy()
-    kept = np.append(before.now, -1)
-    kept[before.was[fresh]] = -1  # of a new record the place is -1: the last, which is none
-    keys = before.left.keys.with_columns(pl.Series("uid", kept[before.left.keys["uid"].to_numpy()]))
-    stays = keys["uid"] >= 0
-    blocked = blocks(people, keys.filter(stays).with_columns(pl.col("uid").cast(pl.UInt32)), keys.filter(~stays)["key"])
-    return pl.Series("compared", every), blocked
+    kept = np.append(base.now, -1)
+    kept[base.was[fresh]] = -1  # of a new record the place is -1: the last, which is none
+    uid = kept[base.left.keys["uid"].to_numpy()]
+    stays = uid >= 0
+    keys = pl.DataFrame({"uid": uid[stays].astype(np.uint32), "key": base.left.keys["key"].to_numpy()[stays]})
+    return pl.Series("compared", every), blocks(people, keys)
 
 
-def _edges(
-    ids: pl.Series,
+def _scored(
     blocked: Blocks,
-    fingerprint: pl.Series,
-    before: _Before | None,
-    model: Model,
+    words: Said,
+    same: np.ndarray,
+    base: _Before | None,
     score: Callable[[pl.DataFrame, float], pl.DataFrame],
 ) -> pl.DataFrame:
-    """The night's `match_edge` with `uid_l`, `uid_r`: kept where both records stand unchanged, else scored afresh."""
-    if before is None:
-        pairs = blocked.pairs()
-    else:
-        same = before.same("fingerprint", fingerprint)
-        stand = pl.DataFrame({"id": ids, "uid": np.arange(len(ids))}).filter(pl.Series(same))
-        kept = before.left.edges
-        for end in ("l", "r"):
-            names = {"id": f"record_{end}", "uid": f"uid_{end}"}
-            kept = kept.join(stand.rename(names), on=f"record_{end}", maintain_order="left")
-        pairs = blocked.pairs(pl.Series(np.flatnonzero(~same)))
+    """Pairs with a record that is not as it was: those that a key brings together, and those of which people speak."""
+    pairs = blocked.pairs(None if base is None else pl.Series(np.flatnonzero(~same)))
     scored = score(pairs, FLOOR - BRIDGED_LOWER).filter(pl.col("weight") >= FLOOR)
-    weight = scored["weight"]
-    fresh = scored.select(
+    asked = words.pairs.select(*_ENDS)
+    asked = asked.filter(pl.Series(~(same[asked["uid_l"].to_numpy()] & same[asked["uid_r"].to_numpy()])))
+    lacking = asked.join(scored, on=list(_ENDS), how="anti").sort(*_ENDS)
+    if not lacking.height:
+        return scored
+    return pl.concat([scored, score(lacking, -math.inf).select(scored.columns)]).sort(*_ENDS)
+
+
+def _told_of(scored: pl.DataFrame, ids: pl.Series, words: Said, model: Model) -> pl.DataFrame:
+    """Scored pairs as `match_edge` rows, with `uid_l` and `uid_r`; what decides on each is said by `by`."""
+    weight, told = scored["weight"], decisive(scored, words)
+    levels = [f"g{n}" for n in range(len(model.comparisons))]
+    decided = (told["strength"] >= SETTLED).fill_null(False) | (told["verdict"] != SAME).fill_null(False)
+    by = pl.when(decided).then(told["by"]).when("bridge").then(pl.lit("bridge"))
+    return scored.select(
         ids.gather(scored["uid_l"]).alias("record_l"),
         ids.gather(scored["uid_r"]).alias("record_r"),
         weight.alias("match_weight"),
         (1 / (1 + 2.0 ** -weight.clip(-60, 60))).alias("match_probability"),
-        pl.Series("levels", scored.select(LEVELS).to_numpy(order="c")).cast(pl.List(pl.Int8)),
-        pl.when("bridge").then(pl.lit("bridge")).otherwise(pl.lit("probability")).alias("by"),
+        pl.Series("levels", scored.select(levels).to_numpy(order="c")).cast(pl.List(pl.Int8)),
+        by.otherwise(pl.coalesce(told["by"], pl.lit("probability"))).alias("by"),
         pl.lit(model.model_id).alias("model_id"),
-        "uid_l",
-        "uid_r",
+        *(pl.col(name).cast(kind) for name, kind in _ENDS.items()),
     )
-    # uids are in the order of record ids
-    return fresh if before is None else pl.concat([kept, fresh]).sort("uid_l", "uid_r")
 
 
-def _touched(component: np.ndarray, fingerprint: pl.Series, before: _Before | None) -> np.ndarray:
-    """Whether each record's component must be clustered again: any of its records is not as or where it was."""
-    if before is None:
-        return np.ones(len(component), dtype=bool)
-    height = len(component)
-    sizes = np.bincount(before.left.state["component"].to_numpy())
-    size = np.bincount(component, minlength=height)[component]
-    moved = ~before.same("fingerprint", fingerprint) | (before.tonight("component") != component)
-    moved |= sizes[before.left.state["component"].to_numpy()[before.was]] != size
-    return np.bincount(component, weights=moved, minlength=height)[component] > 0
+def _edges(fresh: pl.DataFrame, same: np.ndarray, base: _Before | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The night's `match_edge`, and the uids of its ends: what was scored afresh among what both records left alone."""
+    own, ends = fresh.select(MATCH_EDGE.schema.names()), fresh.select(*_ENDS)
+    if base is None:
+        return own, ends
+    left = base.left
+    now = base.now
+    stands = np.append(same, False)[now]
+    one, other = (left.ends[name].to_numpy() for name in _ENDS)
+    kept = np.flatnonzero(stands[one] & stands[other])
+    both = [np.r_[now[end[kept]], ends[name].to_numpy()] for end, name in ((one, "uid_l"), (other, "uid_r"))]
+    # uids are in the order of record ids, and so both parts are in order already
+    order = np.argsort(both[0] << 32 | both[1], kind="stable")
+    place = np.r_[kept, np.arange(left.edges.height, left.edges.height + own.height)][order]
+    every = pl.concat([left.edges.select(own.columns), own], rechunk=True)[place]
+    return every, pl.DataFrame({name: end[order] for name, end in zip(_ENDS, both, strict=True)}, schema=_ENDS)
+
+
+def _in_play(
+    ends: pl.DataFrame,
+    edges: pl.DataFrame,
+    scored: pl.DataFrame,
+    words: Said,
+    same: np.ndarray,
+    base: _Before | None,
+    model: Model,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Uids of the records in components that tonight's changes touch, and the places of the edges among them."""
+    if base is None:
+        return np.arange(len(same)), np.arange(edges.height)
+    home = base.left.state["component"].to_numpy()
+    hit = np.zeros(len(home), dtype=bool)
+    hit[home[~np.append(same, False)[base.now]]] = True
+    ruled = rule(scored.select(*_ENDS, "weight", "never", "silent"), words)
+    strong = ruled.filter((pl.col("weight") >= model.cut) & ~pl.col("never"))
+    for name in _ENDS:
+        was = base.was[strong[name].to_numpy()]
+        hit[home[was[was >= 0]]] = True
+    playing = ~same
+    stood = base.was >= 0
+    playing[stood] |= hit[home[base.was[stood]]]
+    one, other = (ends[name].to_numpy() for name in _ENDS)
+    return np.flatnonzero(playing), np.flatnonzero(playing[one] & playing[other])
+
+
+def _pairs(
+    edges: pl.DataFrame, ends: pl.DataFrame, played: np.ndarray, nodes: np.ndarray, words: Said, model: Model
+) -> pl.DataFrame:
+    """What clustering reads of the edges in play: `uid_l`, `uid_r` (places in `nodes`), `weight`, `never`, `silent`;
+    and `by`."""
+    whole = len(played) == edges.height
+    rows = (edges if whole else edges[played]).select("match_weight", "levels", "by")
+    rows = pl.concat([rows, ends if whole else ends[played]], how="horizontal").cast(dict.fromkeys(_ENDS, pl.Int64))
+    names = [f"g{n}" for n in range(len(model.comparisons))]
+    rows = rows.with_columns(pl.col("levels").list.get(n).alias(name) for n, name in enumerate(names))
+    pairs = rows.select(
+        *_ENDS,
+        pl.col("match_weight").alias("weight"),
+        (NEVER & (pl.col("by") != "bridge")).alias("never"),
+        SILENT.alias("silent"),
+        "by",
+    )
+    pairs = rule(pairs, words)
+    if len(nodes) == int(nodes[-1]) + 1 if len(nodes) else True:
+        return pairs
+    return pairs.with_columns(pl.Series(name, np.searchsorted(nodes, pairs[name].to_numpy())) for name in _ENDS)
+
+
+def _everywhere(column: str, nodes: np.ndarray, label: np.ndarray, base: _Before | None, height: int) -> np.ndarray:
+    """Labels of all records: those of the nodes as found tonight, of the others as they were, by tonight's uids."""
+    every = np.arange(height)
+    if base is not None:
+        stood = base.was >= 0
+        every[stood] = base.now[base.left.state[column].to_numpy()[base.was[stood]]]
+    every[nodes] = label
+    return every
+
+
+# -- ids that last ---------------------------------------------------------------------------------------------------
+
+
+def _changed(nodes: np.ndarray, component: np.ndarray, state: pl.DataFrame, before: _Before | None) -> np.ndarray:
+    """For each record in play, what changed in its component since the last night: bits of `BIT`."""
+    bits = np.zeros(len(nodes), dtype=np.uint8)
+    if before is None or not before.known:
+        return bits
+    was = before.was[nodes]
+    stood = np.flatnonzero(was >= 0)
+    then = before.left.state
+    for column, why in (("row", "correction"), *((stamp, stamp) for stamp in STAMPS)):
+        moved = then[column].to_numpy()[was[stood]] != state[column].to_numpy()[nodes[stood]]
+        bits[stood[moved]] |= BIT[why]
+    bits[stood[(then["model_id"].gather(was[stood]) != state["model_id"].head(1)).to_numpy()]] |= BIT["model"]
+    every = np.zeros(int(component.max(initial=0)) + 1, dtype=np.uint8)
+    np.bitwise_or.at(every, component, bits)
+    return every[component]
 
 
 def _links(
-    ids: pl.Series,
+    playing: pl.DataFrame,
     pairs: pl.DataFrame,
-    group: np.ndarray,
-    touched: np.ndarray,
-    previous: Linked | None,
+    changed: np.ndarray,
+    ghosts: pl.DataFrame,
+    before: _Before | None,
+    forgotten: pl.Series | None,
     night: date,
     key: bytes,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The night's `person_link` and `person_lineage`; links of records in components left alone stay as they are."""
-    was = PERSON_LINK.empty() if previous is None else previous.links
-    moving = pl.DataFrame({"member": ids, "group": group, "touched": touched})
-    settled = was.join(moving.filter(~pl.col("touched")), left_on="record_id", right_on="member", how="semi")
-    was = was.join(settled, on="record_id", how="anti")
-    history = PERSON_LINEAGE.empty() if previous is None else previous.lineage
-    history = history.filter(pl.col("night") < night)
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The night's `person_link`, `person_lineage`, and who is absent; links of records out of play stay as they are.
+
+    Args:
+        playing: `member`, `uid`, `group` of the records in play.
+        pairs: as `_pairs` returns it.
+        changed: as `_changed` returns it.
+        ghosts: `member` (a record that is gone), `group` (in which new records match it), `id`.
+    """
+    nodes = playing["uid"].to_numpy()
+    if before is None:
+        was, history, absent, settled = PERSON_LINK.empty(), PERSON_LINEAGE.empty(), pl.DataFrame(schema=_ABSENT), None
+        here = np.zeros(0, dtype=np.int64)
+    else:
+        out = np.ones(len(before.was), dtype=bool)
+        out[nodes] = False
+        stays = np.append(out, False)[before.now]
+        was, settled = before.left.links.filter(pl.Series(~stays)), before.left.links.filter(pl.Series(stays))
+        here = before.now[~stays]
+        history = before.left.lineage.filter(pl.col("night") < night)
+        if "because" not in history.columns:
+            history = history.with_columns(pl.lit("evidence").alias("because"))
+        history, absent = history.select(PERSON_LINEAGE.schema.names()), before.left.absent
+    stood = was.select(pl.col("record_id").alias("member"), pl.col("person_id").alias("id"), pl.lit(True).alias("live"))
+    back = absent.join(playing, left_on="record_id", right_on="member", how="semi")
+    back = back.select(
+        pl.col("record_id").alias("member"), pl.col("person_id").alias("id"), pl.lit(False).alias("live")
+    )
+    others = pl.concat([back, ghosts.select("member", "id", pl.lit(False).alias("live"))])
     founded_on = (
         history.filter(pl.col("change").is_in(["founded", "split_from"]))
-        .group_by("person_id")
+        .join(pl.concat([stood, others]), left_on="person_id", right_on="id", how="semi")
+        .group_by(pl.col("person_id").alias("id"))
         .agg(pl.col("night").min().alias("founded"))
-        .rename({"person_id": "id"})
     )
-    members = moving.filter("touched").drop("touched")
-    before = was.select(pl.col("record_id").alias("member"), pl.col("person_id").alias("id"))
-    assigned = assign(members, before, founded_on, night, key)
-    people = members.join(assigned.ids, on="group").rename({"member": "record_id", "id": "person_id"})
+    members = pl.concat([playing.select("member", "group"), ghosts.select("member", "group")])
+    # a ghost stands for its person among new records, and so is not counted where it stood
+    stood_here = stood.join(ghosts, on="member", how="anti")
+    assigned = assign(members, pl.concat([stood_here, others]), founded_on, night, key)
+    people = playing.join(assigned.ids, on="group", maintain_order="left").rename({"id": "person_id"})
+    links = _linked(people, pairs, was, night)
 
+    person = people.sort("uid")["person_id"]
+    reasons = _reasons(person, changed, was, here, nodes)
+    sizes = links.group_by(pl.col("person_id").alias("id")).agg(pl.len().alias("records"))
+    resumed = _resumed(assigned.ids, stood, back, ghosts)
+    told = lineage(assigned, sizes, night, reasons, resumed)
+    gone = was.filter(pl.Series(here < 0)).select("record_id", "person_id", pl.lit(night).alias("since"))
+    absent = pl.concat([absent.join(back, left_on="record_id", right_on="member", how="anti"), gone])
+    if forgotten is not None:
+        absent = absent.filter(~pl.col("record_id").is_in(forgotten.implode()))
+    heir = heirs(assigned).select(pl.col("old").alias("person_id"), "id")
+    absent = absent.filter(pl.col("since") > night - REMEMBERED).join(heir, on="person_id", how="left")
+    absent = absent.select("record_id", pl.coalesce("id", "person_id").alias("person_id"), "since").sort("record_id")
+    if settled is not None and settled.height:
+        assert before is not None
+        order = np.argsort(np.r_[before.now[stays], nodes], kind="stable")
+        links = pl.concat([settled.select(links.columns), links], rechunk=True)[order]
+    return links, pl.concat([history, told]), absent
+
+
+def _linked(people: pl.DataFrame, pairs: pl.DataFrame, was: pl.DataFrame, night: date) -> pl.DataFrame:
+    """`person_link` rows of the records in play, in order: since when each stands with its person, and by what."""
+    group = people["group"].to_numpy()
     left, right = pairs["uid_l"].to_numpy(), pairs["uid_r"].to_numpy()
-    inside = pairs.filter(pl.Series((group[left] == group[right]) & touched[left]))
-    ends = pl.concat([inside.select(pl.col(end).alias("uid"), "match_probability", "by") for end in ("uid_l", "uid_r")])
-    best = ends.group_by("uid").agg(
-        pl.col("match_probability").max().alias("probability"), (pl.col("by") == "bridge").any().alias("bridge")
+    inside = pairs.filter(pl.Series(group[left] == group[right]))
+    ends = pl.concat([inside.select(pl.col(end).alias("place"), "weight", "by") for end in _ENDS])
+    best = ends.group_by("place").agg(
+        pl.col("weight").max(),
+        *((pl.col("by") == by).any().alias(by) for by in ("reviewer", "council", "bridge")),
     )
-    evidence = best.with_columns(ids.gather(best["uid"]).alias("record_id"))
-    standing = was.select("record_id", "person_id", "linked_from")
+    since = was.select("record_id", "person_id", "linked_from")
     links = (
-        people.with_columns((pl.len().over("person_id") == 1).alias("alone"))
-        .join(evidence, on="record_id", how="left")
-        .join(standing, on=["record_id", "person_id"], how="left")
+        people.rename({"member": "record_id"})
+        .with_columns(pl.int_range(pl.len()).alias("place"), (pl.len().over("person_id") == 1).alias("alone"))
+        .join(best, on="place", how="left", maintain_order="left")
+        .join(since, on=["record_id", "person_id"], how="left", maintain_order="left")
         .with_columns(
             pl.col("linked_from").fill_null(night),
-            pl.when("alone").then(pl.lit("founder")).when(pl.col("bridge").fill_null(False)).then(pl.lit("bridge"))
+            (1 / (1 + 2.0 ** -pl.col("weight").clip(-60, 60))).alias("probability"),
+            pl.when("alone").then(pl.lit("founder"))
+            .when(pl.col("reviewer").fill_null(False)).then(pl.lit("reviewer"))
+            .when(pl.col("bridge").fill_null(False)).then(pl.lit("bridge"))
+            .when(pl.col("council").fill_null(False)).then(pl.lit("council"))
             .otherwise(pl.lit("probability")).alias("by"),
         )
     )  # fmt: skip
-    links = links.select(pl.col(c.name).cast(c.type) for c in PERSON_LINK.columns)
-    sizes = links.group_by(pl.col("person_id").alias("id")).agg(pl.len().alias("records"))
-    told = lineage(assigned, sizes, night)
-    return pl.concat([settled, links]).sort("record_id"), pl.concat([history, told]).sort(PERSON_LINEAGE.key)
+    return links.select(pl.col(c.name).cast(c.type) for c in PERSON_LINK.columns)
+
+
+def _reasons(
+    person: pl.Series, changed: np.ndarray, was: pl.DataFrame, here: np.ndarray, nodes: np.ndarray
+) -> pl.DataFrame:
+    """`id`, `bits`: what changed around each id that stands or stood in play, where anything did."""
+    place = np.searchsorted(nodes, here)
+    then = np.where(here >= 0, np.append(changed, 0)[np.where(here >= 0, place, -1)], BIT["withdrawal"])
+    bits = pl.DataFrame(
+        {
+            "id": pl.concat([person.rename("id"), was["person_id"].rename("id")]),
+            "bits": np.r_[changed, then.astype(np.uint8)],
+        }
+    )
+    return bits.group_by("id").agg(pl.col("bits").bitwise_or()).filter(pl.col("bits") > 0)
+
+
+def _resumed(ids: pl.DataFrame, stood: pl.DataFrame, back: pl.DataFrame, ghosts: pl.DataFrame) -> pl.DataFrame:
+    """`id`, `change`, `records`: ids that no record stood with, taken up by records that are back or by new ones."""
+    told = [
+        frame.group_by("id").agg(pl.len().alias("records")).select("id", pl.lit(change).alias("change"), "records")
+        for change, frame in (("returned", back), ("carried_over", ghosts))
+    ]
+    live = stood.join(ghosts, on="member", how="anti").select("id")
+    found = pl.concat(told).unique("id", keep="first", maintain_order=True).join(live, on="id", how="anti")
+    return found.join(ids.filter(~pl.col("founded")), on="id", how="semi")
+
+
+def _lost(
+    playing: pl.DataFrame, before: _Before, forgotten: pl.Series | None
+) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """Records gone tonight whose person has none left (`record_id`, `person_id`), and those in play in groups of which
+    no record was ever known (`member`, `uid`, `group`); None where there are none of either."""
+    links, absent = before.left.links, before.left.absent
+    gone = links.filter(pl.Series(before.now < 0)).select("record_id", "person_id")
+    back = absent.join(playing, left_on="record_id", right_on="member", how="semi").select("person_id")
+    alive = links.filter(pl.Series(before.now >= 0)).select("person_id")
+    gone = gone.join(pl.concat([alive, back]), on="person_id", how="anti")
+    if forgotten is not None:
+        gone = gone.filter(~pl.col("record_id").is_in(forgotten.implode()))
+    known = pl.Series(before.was[playing["uid"].to_numpy()] >= 0)
+    known |= playing["member"].is_in(absent["record_id"].implode())
+    newborn = playing.join(playing.filter(known), on="group", how="anti")
+    return (gone, newborn) if gone.height and newborn.height else None
+
+
+def _ghosts(
+    gone: pl.DataFrame,
+    newborn: pl.DataFrame,
+    vanished: Callable[[pl.Series], pl.DataFrame],
+    rows: pl.DataFrame,
+    score: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame],
+    model: Model,
+    told: Told,
+) -> pl.DataFrame:
+    """Records that are gone, each in the group of new records that it matches best.
+
+    A feed that another replaces takes all its records with it; the new ones carry the ids on if they match, by the
+    same model, rules and vetoes, what was last known of the old.
+
+    Args:
+        gone, newborn: as `_lost` returns them.
+
+    Returns:
+        `member`, `group`, `id`.
+    """
+    last = vanished(gone["record_id"]).select(READ).join(gone, on="record_id", how="semi")
+    if not last.height:
+        return _NO_GHOSTS
+    old, _ = prepare(last)
+    new = rows.filter(pl.col("uid").is_in(newborn["uid"].implode()))
+    both = pl.concat([new, old.select(new.columns)]).sort("record_id")
+    both = both.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("uid"))
+    names, people = both["record_id"], conform(both)
+    ghost = names.is_in(old["record_id"].implode()).to_numpy()
+    pairs = blocks(people).pairs()
+    pairs = pairs.filter(pl.Series(ghost[pairs["uid_l"].to_numpy()] != ghost[pairs["uid_r"].to_numpy()]))
+    scored = weigh(score(people, pairs), model).select(*_ENDS, "weight", "never", "silent")
+    strong = rule(scored, said(names, told)).filter((pl.col("weight") >= model.cut) & ~pl.col("never"))
+    one, other = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
+    first = ghost[one]
+    match = pl.DataFrame(
+        {
+            "record_id": names.gather(pl.Series(np.where(first, one, other))),
+            "member": names.gather(pl.Series(np.where(first, other, one))),
+            "weight": strong["weight"],
+        }
+    )
+    match = match.join(newborn, on="member").join(gone, on="record_id")
+    best = match.sort("weight", "member", descending=[True, False]).unique(
+        "record_id", keep="first", maintain_order=True
+    )
+    return best.select(pl.col("record_id").alias("member"), "group", pl.col("person_id").alias("id")).sort("member")
+
+
+# -- the weekly proof -------------------------------------------------------------------------------------------------
+
+
+def differences(kept: Linked, anew: Linked) -> pl.DataFrame:
+    """Hold what nights kept, each building on the one before, against a full run over the same records.
+
+    Args:
+        kept: what the last night left.
+        anew: a full run for the same night.
+
+    Returns:
+        `what`, `count`, `first`: a row for each thing compared, with how many records or pairs differ in it and the
+        record ids of the first three of them.
+    """
+    pair = ["record_l", "record_r"]
+    edges = kept.edges.join(anew.edges, on=pair, how="full", suffix="_anew", coalesce=True, maintain_order="left_right")
+    both = pl.col("by").is_not_null() & pl.col("by_anew").is_not_null()
+    found = {
+        "pairs kept that a full run does not find": edges.filter(pl.col("by_anew").is_null()),
+        "pairs of a full run that were not kept": edges.filter(pl.col("by").is_null()),
+    }
+    for column, said_as in (("match_weight", "weights"), ("levels", "levels"), ("by", "what decided a pair")):
+        found[said_as] = edges.filter(both & pl.col(column).ne_missing(pl.col(f"{column}_anew")))
+    for column in ("component", "group"):
+        mine, other = (
+            pl.DataFrame(
+                {"record_l": side.state["record_id"], "of": side.state["record_id"].gather(side.state[column])}
+            )
+            for side in (kept, anew)
+        )
+        apart = mine.join(other, on="record_l", how="full", suffix="_anew", coalesce=True)
+        found[f"{column}s"] = apart.filter(pl.col("of").ne_missing(pl.col("of_anew")))
+    people = kept.links.join(anew.links, on="record_id", how="full", suffix="_anew", coalesce=True)
+    for column, said_as in (("person_id", "people"), ("by", "what joined a record to its person")):
+        wrong = people.filter(pl.col(column).ne_missing(pl.col(f"{column}_anew")))
+        found[said_as] = wrong.rename({"record_id": "record_l"})
+    first = [frame["record_l"].sort().head(3).to_list() for frame in found.values()]
+    counts = [frame.height for frame in found.values()]
+    return pl.DataFrame(
+        [
+            pl.Series("what", list(found), dtype=pl.String),
+            pl.Series("count", counts, dtype=pl.Int64),
+            pl.Series("first", first, dtype=pl.List(pl.String)),
+        ]
+    )

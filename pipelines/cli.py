@@ -61,6 +61,7 @@ def main() -> None:
 
 main.add_command(feed_commands.feed)
 main.add_command(feed_commands.delivery)
+main.add_command(reconcile_command.reconcile)
 for group in steward_commands.GROUPS:
     main.add_command(group)
 main.add_command(recall_commands.recall)

@@ -10,14 +10,15 @@ from functools import partial
 
 import dagster as dg
 
-from assets import feeds, history, marts, monitoring, people, recall, risk, sharing, summaries
+from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
 from assets.context import NIGHT, Council
+from assets.linking import linkage_reconciliation
 from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
 from pipelines.guard import guard_all, guarded
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
-STAGES = (people, recall, history, risk, summaries, sharing, marts, monitoring)
+STAGES = (people, history, risk, summaries, sharing, marts, monitoring)
 EXCLUSIVE = {"kinfold/exclusive": "night"}  # two nights never run at once
 QUIET = timedelta(seconds=60)  # a file this young may still be on its way
 
@@ -41,6 +42,13 @@ def build(council: Council) -> dg.Definitions:
         "nightly",
         selection=dg.AssetSelection.assets(*night),
         description="From the latest accepted delivery of every feed to published marts and case summaries.",
+        tags=EXCLUSIVE,
+    )
+
+    reconciliation = dg.define_asset_job(
+        "reconciliation",
+        selection=dg.AssetSelection.assets(linkage_reconciliation),
+        description="Prove that linking only what changed gave what linking everything gives, edge by edge.",
         tags=EXCLUSIVE,
     )
 
@@ -68,11 +76,17 @@ def build(council: Council) -> dg.Definitions:
             ],
         )
 
-    guard_all([*ingestion, *night], [feeds.decide_delivery, run_retention])
+    guard_all([*ingestion, *night, linkage_reconciliation], [feeds.decide_delivery, run_retention])
     return dg.Definitions(
-        assets=[*ingestion, *night],
-        jobs=[*jobs, nightly, feeds.decide_delivery, run_retention],
-        schedules=[every_night, dg.ScheduleDefinition(job=run_retention, cron_schedule="30 5 * * 0")],
+        assets=[*ingestion, *night, linkage_reconciliation],
+        jobs=[*jobs, nightly, reconciliation, feeds.decide_delivery, run_retention],
+        schedules=[
+            every_night,
+            dg.ScheduleDefinition(
+                job=reconciliation, cron_schedule="0 12 * * 6", execution_timezone=council.organisation.timezone
+            ),
+            dg.ScheduleDefinition(job=run_retention, cron_schedule="30 5 * * 0"),
+        ],
         sensors=[drop_folder],
         resources={"council": council},
         executor=dg.in_process_executor,

@@ -40,7 +40,7 @@ def test_what_changed_gives_the_keys_and_pairs_of_all_records_at_once(conformed:
     fresh = conformed.filter(pl.col("uid") % 50 < 2)  # 0 and 1 are changed or new, 3 was not there and comes
     fresh = pl.concat([fresh, conformed.filter(pl.col("uid") % 50 == 3)]).sort("uid")
     gone = old.keys["uid"].is_in(fresh["uid"].cast(pl.UInt32).implode())
-    again = blocks(fresh, old.keys.filter(~gone), old.keys.filter(gone)["key"], budget=budget)
+    again = blocks(fresh, old.keys.filter(~gone), budget=budget)
     full = blocks(conformed, budget=budget)
     assert settled(again).equals(settled(full))
     changed = fresh["uid"].implode()

@@ -379,12 +379,13 @@ class Desk:
             size = _many(sizes[0], "record")
             return (
                 f"They stay one person, of {size}{rests[0]}.",
-                f"One person of {size}{rests[0]} is parted: each record goes with those that it matches best.",
+                f"The person of {size}{rests[0]} is parted: each other record goes with the one that it matches best.",
             )
         a, b = (f"{_many(size, 'record')}{rest}" for size, rest in zip(sizes, rests, strict=True))
         return (
-            f"Two people become one: A, of {a}, and B, of {b}. The id of the one with more records stays.",
-            f"They stay two people: A, of {a}, and B, of {b}.",
+            f"The two records come together. Where no other record speaks against it, two people become one: that of A, "
+            f"of {a}, and that of B, of {b}.",
+            f"They stay two people: that of A, of {a}, and that of B, of {b}.",
         )
 
     def _resting(self, person: str) -> str:

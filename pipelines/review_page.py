@@ -233,7 +233,7 @@ class Sitting:
     def _show(self, pair: tuple[str, str], status: int = 200, **values: Any) -> Reply:
         shown = self.desk.show(pair, self.kinds.get(pair), islice(self.waiting, AHEAD))
         self.offered.add(pair)
-        return self._page("pair", "Are these one person?", status, shown=shown, **values)
+        return self._page("pair", "Are these two records about one person?", status, shown=shown, **values)
 
     def _next(self) -> Reply:
         if not self.waiting:

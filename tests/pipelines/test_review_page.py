@@ -203,7 +203,7 @@ def kept(council: Council) -> list[tuple[str, str, str]]:
 def test_a_pair_is_shown_side_by_side_in_plain_words(council: Council, browser: Browser) -> None:
     shown = browser.enter().get("/")
     text = shown.text
-    assert "Are these one person?" in text
+    assert "Are these two records about one person?" in text
     assert "≈ in part" in text or "≠ differs" in text
     assert re.search(r"\d\.\d bits (above|below) the line", text)
     assert re.search(r"(strongly|clearly|somewhat|hardly) for (one person|two people)", text)

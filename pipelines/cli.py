@@ -20,7 +20,7 @@ from governance.keys import (
     delivery_key_file,
     key_file,
 )
-from pipelines import feed_commands, recall_commands, steward_commands
+from pipelines import feed_commands, recall_commands, reconcile_command, steward_commands
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
 from warehouse.store import StoreError

@@ -10,7 +10,7 @@ from functools import partial
 
 import dagster as dg
 
-from assets import feeds, history, marts, monitoring, people, risk, sharing, summaries
+from assets import feeds, history, marts, monitoring, people, recall, risk, sharing, summaries
 from assets.context import NIGHT, Council
 from assets.linking import linkage_reconciliation
 from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
@@ -18,7 +18,7 @@ from pipelines.guard import guard_all, guarded
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 
-STAGES = (people, history, risk, summaries, sharing, marts, monitoring)
+STAGES = (people, recall, history, risk, summaries, sharing, marts, monitoring)
 EXCLUSIVE = {"kinfold/exclusive": "night"}  # two nights never run at once
 QUIET = timedelta(seconds=60)  # a file this young may still be on its way
 

@@ -383,8 +383,8 @@ class Desk:
             )
         a, b = (f"{_many(size, 'record')}{rest}" for size, rest in zip(sizes, rests, strict=True))
         return (
-            f"The two records come together. Where no other record speaks against it, two people become one: that of A, "
-            f"of {a}, and that of B, of {b}.",
+            f"The two records come together. Where no other record speaks against it, two people become one: that of "
+            f"A, of {a}, and that of B, of {b}.",
             f"They stay two people: that of A, of {a}, and that of B, of {b}.",
         )
 

@@ -495,7 +495,8 @@ def held_out(
     """How many pairs of records that share a valid id would be joined by everything but ids.
 
     A check that needs no truth and no reviewer: the id says that the two are one person, and the rest must find it by
-    itself. People who have such ids in two records are not like others.
+    itself. Records without a forename and a surname are left out: ids are all that they can be joined by. People who
+    have such ids in two records are not like others.
 
     Args:
         rows: all of what `conform.prepare` returns.
@@ -508,8 +509,9 @@ def held_out(
         `characteristic`, `group`, `pairs`, `joined`, `recall`, `recall_low`, `recall_high` (Wilson).
     """
     found = []
+    named = rows.filter(pl.col("forename").is_not_null() & pl.col("surname").is_not_null())
     for name in BRIDGES:
-        held = rows.select("uid", COLUMN_OF[name]).drop_nulls()
+        held = named.select("uid", COLUMN_OF[name]).drop_nulls()
         both = held.join(held, on=COLUMN_OF[name], suffix="_r").filter(pl.col("uid") < pl.col("uid_r"))
         found.append(both.select(pl.col("uid").alias("uid_l"), "uid_r"))
     pairs = pl.concat(found).unique().sort("uid_l", "uid_r")

@@ -20,7 +20,7 @@ from governance.keys import (
     delivery_key_file,
     key_file,
 )
-from pipelines import feed_commands, recall_commands, reconcile_command, steward_commands
+from pipelines import evaluation_commands, feed_commands, recall_commands, reconcile_command, steward_commands
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
 from warehouse.store import StoreError
@@ -61,10 +61,12 @@ def main() -> None:
 
 main.add_command(feed_commands.feed)
 main.add_command(feed_commands.delivery)
+main.add_command(recall_commands.recall)
 main.add_command(reconcile_command.reconcile)
+main.add_command(evaluation_commands.linkage)
+main.add_command(evaluation_commands.why)
 for group in steward_commands.GROUPS:
     main.add_command(group)
-main.add_command(recall_commands.recall)
 
 
 @main.command()

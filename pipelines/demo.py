@@ -199,9 +199,9 @@ def linkage_scores(council: Council, night: date) -> dict[str, float]:
     return scores(council.store.read(PERSON_LINK, night), truth_of_records(council))
 
 
-def truth_of_records(council: Council) -> pl.DataFrame:
-    """Who stands behind each record: record_id, person."""
-    known = pl.read_parquet(borough_folder() / "truth" / "record.parquet").drop_nulls("person")
+def truth_of_records(council: Council, folder: Path | None = None) -> pl.DataFrame:
+    """Who stands behind each record, by the borough's truth or another folder's: record_id, person."""
+    known = pl.read_parquet((folder or borough_folder() / "truth") / "record.parquet").drop_nulls("person")
     ids = pl.concat(
         part.select(record_ids(feed, part["source_key"], council.ring).alias("record_id"), "person")
         for (feed,), part in known.partition_by("feed", as_dict=True).items()

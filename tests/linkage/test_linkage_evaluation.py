@@ -147,7 +147,7 @@ def test_pairs_that_share_an_id_are_mostly_found_without_it(
 ) -> None:
     table = held_out(conform.prepare(records)[0], model, linked.links)
     row = table.row(0, named=True)
-    assert row["pairs"] > 100
+    assert row["pairs"] > 30
     assert row["recall_low"] < row["recall"] < row["recall_high"]
     assert row["recall"] > 0.6
 

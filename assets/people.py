@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import polars as pl
 
 from assets.context import Council, night_of
 from assets.linking import FOLDER as FOLDER
@@ -12,20 +13,29 @@ from assets.linking import STATE as STATE
 from assets.linking import load_model as load_model
 from assets.monitoring import USED, deliveries_of
 from feeds.ledger import current_all
-from linkage import golden, households
+from linkage import decisions, golden, groups, households, occupancy, protection
 from linkage.places import deprived
+from warehouse.store import StoreError
 from warehouse.tables import (
     AREA,
     DWELLING,
+    EVENT,
     HOUSEHOLD,
+    HOUSEHOLD_LINEAGE,
     HOUSEHOLD_MEMBER,
+    OCCUPANCY,
     PERSON,
     PERSON_LINK,
     PERSON_PROFILE,
     PLACE,
     RELATIONSHIP,
+    SOCIAL_GROUP,
+    SOCIAL_GROUP_MEMBER,
     SOURCE_RECORD,
+    Table,
 )  # fmt: skip
+
+LIVING = (OCCUPANCY, HOUSEHOLD, HOUSEHOLD_MEMBER, HOUSEHOLD_LINEAGE, SOCIAL_GROUP, SOCIAL_GROUP_MEMBER)
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -62,7 +72,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     group_name=GROUP,
-    deps=[PERSON_LINK.name, SOURCE_RECORD.name],
+    deps=[PERSON_LINK.name, SOURCE_RECORD.name, DWELLING.name],
     tags={"contains": "personal_data"},
     description=PERSON.meaning,
 )
@@ -71,7 +81,9 @@ def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]
     store, tonight = council.store, night_of(context, council)
     trust = {feed: contract.trust for feed, contract in council.contracts.items()}
     records = store.scan(SOURCE_RECORD, tonight).select(golden.READ).collect()
-    frame = golden.people(records, store.read(PERSON_LINK, tonight), trust, tonight)
+    links = store.read(PERSON_LINK, tonight)
+    frame = golden.people(records, links, trust, tonight)
+    frame = protection.withhold(frame, protected_of(council, records, links, store.read(DWELLING, tonight)))
     sources = [dg.TableColumnDep(SOURCE_RECORD.name, column) for column in ("record_id",)]
     lineage = dg.TableColumnLineage(
         {
@@ -96,26 +108,50 @@ def person_profile(context: dg.AssetExecutionContext, council: dg.ResourceParam[
         dg.AssetSpec(
             t.name,
             group_name=GROUP,
-            deps=[PERSON.name, PERSON_LINK.name, RELATIONSHIP.name, DWELLING.name, PLACE.name],
+            deps=[PERSON.name, PERSON_LINK.name, EVENT.name, RELATIONSHIP.name, DWELLING.name, PLACE.name],
             description=t.meaning,
         )
-        for t in (HOUSEHOLD, HOUSEHOLD_MEMBER)
+        for t in LIVING
     ]
 )
 def household(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
-    """Find who lives with whom, from addresses and the feeds' own household keys."""
+    """Find who lives where and with whom, and who belongs together otherwise, from what all feeds say."""
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
-    homes, members = households.households(
-        store.scan(PERSON, tonight).select(households.PEOPLE).collect(),
-        store.scan(SOURCE_RECORD, tonight).select(households.RECORDS).collect(),
-        store.read(PERSON_LINK, tonight),
-        store.read(RELATIONSHIP, tonight),
-        store.read(DWELLING, tonight),
-        store.read(PLACE, tonight),
-        (store.read(HOUSEHOLD, before), store.read(HOUSEHOLD_MEMBER, before)) if before else None,
-        tonight,
-        council.ring.key("household"),
+    people = store.scan(PERSON, tonight).select("person_id", "birth_date", "death_date").collect()
+    read = sorted({*occupancy.RECORDS, *groups.RECORDS})
+    records = store.scan(SOURCE_RECORD, tonight).select(read).collect()
+    links, gazetteer = store.read(PERSON_LINK, tonight), store.read(DWELLING, tonight)
+    events = store.as_of(EVENT, tonight, tonight)
+    related = store.as_of(RELATIONSHIP, tonight, tonight).collect()
+    hidden = protected_of(council, records, links, gazetteer)
+
+    def last(first: Table, second: Table) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        try:
+            return (store.read(first, before), store.read(second, before)) if before else None
+        except StoreError:  # a night from before the table was kept
+            return None
+
+    trust = {feed: contract.trust for feed, contract in council.contracts.items()}
+    key = council.ring.key("household")
+    found = occupancy.find(
+        people, records, links, related, occupancy.ceased(events, tonight), gazetteer, trust, hidden,
+        last(OCCUPANCY, PERSON_LINK), tonight, key,
+    )  # fmt: skip
+    alone = households.discounted(events, links, tonight)
+    homes = households.households(
+        people, found.stays, alone, store.read(PLACE, tonight), last(HOUSEHOLD, HOUSEHOLD_MEMBER), tonight, key
     )
-    yield council.write(HOUSEHOLD, tonight, homes)
-    yield council.write(HOUSEHOLD_MEMBER, tonight, members)
+    met = groups.groups(
+        records, links, related, events, found.stays, hidden, last(SOCIAL_GROUP, SOCIAL_GROUP_MEMBER), tonight, key
+    )
+    frames = (found.table(), homes.household, homes.member, homes.lineage, met.group, met.member)
+    for table, frame in zip(LIVING, frames, strict=True):
+        yield council.write(table, tonight, frame)
+
+
+def protected_of(
+    council: Council, records: pl.DataFrame, links: pl.DataFrame, gazetteer: pl.DataFrame
+) -> protection.Protected:
+    """Whose address nothing may show tonight."""
+    return protection.find(records, links, gazetteer, decisions.protected(council.store))

@@ -1,181 +1,180 @@
-"""Who lives together: households in dwellings, with what shows it and since when.
+"""Who lives together: households in dwellings, with what shows it and since when, and who lives alone.
 
-What belongs here: households of golden people. Ids that last come from `linkage.identity`.
+What belongs here: households of golden people. Who lives where is settled in `linkage.occupancy`; ids that last come
+from `linkage.identity`; groups of people who need not live together belong in `linkage.groups`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from linkage.conform import place_keys
-from linkage.identity import assign
-from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER
+from linkage.identity import assign, lineage
+from warehouse.tables import HOUSEHOLD, HOUSEHOLD_LINEAGE, HOUSEHOLD_MEMBER
 
-PEOPLE = ("person_id", "birth_date", "death_date", "uprn", "address", "postcode")  # all that is read of a person
-RECORDS = ("record_id", "feed", "household_key", "address_from", "seen_on", "uprn", "address", "postcode")
-CROWD = 12  # people in a home beyond which it is not one household
-FRESH = 365  # days for which a sighting is recent
-OLD = 3 * 365  # days after which a sighting is weak
-KIN = ("parent", "child", "sibling", "partner", "step_parent", "foster_carer", "carer", "mother", "father", "spouse")
+DISCOUNT = "single_person_discount"
+_CAUSES = {
+    "founded": "people who were in no household, or came from several",
+    "split_from": "its people left the household that they lived with",
+    "merged_into": "its people now live with the other household",
+    "retired": "nobody is known to live there as one household any longer",
+}
+
+
+@dataclass(frozen=True)
+class Households:
+    """`household`, `household_member` and `household_lineage` rows."""
+
+    household: pl.DataFrame
+    member: pl.DataFrame
+    lineage: pl.DataFrame
 
 
 def households(
     people: pl.DataFrame,
-    records: pl.DataFrame,
-    links: pl.DataFrame,
-    relationships: pl.DataFrame,
-    dwelling: pl.DataFrame,
+    stays: pl.DataFrame,
+    discounts: pl.DataFrame,
     place: pl.DataFrame,
     previous: tuple[pl.DataFrame, pl.DataFrame] | None,
     night: date,
     key: bytes,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Group the living by the dwelling of their golden address.
+) -> Households:
+    """Group people by the dwelling that they live in now.
 
     A house of many tenants, an institution or a hostel is told apart by its kind: people there live at one address, not
-    as one family. Someone of no known address is placed with those whose household key, in any feed, they share;
-    failing that, with their nearest kin.
+    as one family. A child of two homes is a member of both.
 
     Args:
-        people, records, links, relationships, dwelling, place: rows of the canonical tables; of the first two, the
-            columns `PEOPLE` and `RECORDS` suffice.
+        people: `person` rows; `person_id` and `birth_date` suffice.
+        stays: of `occupancy.Found`.
+        discounts: `person_id`, `feed`, `since` of those who have a council tax discount as the only adult now.
+        place: `place` rows.
         previous: last night's `household` and `household_member`, None on the first.
-        night: names the night and judges what is recent.
+        night: names the night and judges who is of age.
         key: secret of new household ids.
-
-    Returns:
-        `household` and `household_member` rows.
     """
-    located = _located(people, records, links, relationships, dwelling)
-    if located.is_empty():
-        return HOUSEHOLD.empty(), HOUSEHOLD_MEMBER.empty()
-    grouped = located.with_columns(pl.col("home").alias("group"))
-    before, founded = pl.DataFrame(schema={"member": pl.String, "id": pl.String}), None
+    now = stays.filter(pl.col("state").is_in(["main", "second"]))
+    before = pl.DataFrame(schema={"member": pl.String, "id": pl.String})
+    founded = pl.DataFrame(schema={"id": pl.String, "founded": pl.Date})
     if previous is not None:
-        before = previous[1].select(pl.col("person_id").alias("member"), pl.col("household_id").alias("id"))
+        main = pl.col("state").fill_null("main") == "main" if "state" in previous[1].columns else pl.lit(True)
+        before = (
+            previous[1].filter(main).select(pl.col("person_id").alias("member"), pl.col("household_id").alias("id"))
+        )
         founded = previous[0].select(pl.col("household_id").alias("id"), "founded")
-    if founded is None:
-        founded = pl.DataFrame(schema={"id": pl.String, "founded": pl.Date})
-    now = grouped.select(pl.col("person_id").alias("member"), "group")
-    ids = assign(now, before, founded, night, key).ids.join(founded, on="id", how="left")
-    ids = ids.select(
-        "group", pl.col("id").alias("household_id"), pl.col("founded_right").fill_null(night).alias("since")
+    # whose home a dwelling mainly is decides its id: a child who comes for weekends takes none along
+    grouped = now.filter(pl.col("state") == "main").select(
+        pl.col("person_id").alias("member"), pl.col("dwelling").alias("group")
     )
-    grouped = grouped.join(ids, on="group")
-    member = _members(grouped, records, links, night)
-    return _households(grouped, member, people, place, night), member
-
-
-def _located(
-    people: pl.DataFrame,
-    records: pl.DataFrame,
-    links: pl.DataFrame,
-    relationships: pl.DataFrame,
-    dwelling: pl.DataFrame,
-) -> pl.DataFrame:
-    """`person_id`, `home` (what stands for the dwelling), `postcode`, `kind`: of the living whose address is known."""
-    known = dwelling.select(
-        "uprn", pl.col("postcode").alias("dwelling_postcode"), "kind", place_keys(dwelling).alias("door")
-    )
-    single = known.filter(pl.col("door").is_unique()).select("door", pl.col("uprn").alias("uprn_by_door"))
-    alive = people.filter(pl.col("death_date").is_null())
-    rows = alive.select("person_id", "uprn", "postcode", place_keys(alive).alias("door"))
-    rows = rows.join(single, on="door", how="left")
-    known_uprn = pl.when(pl.col("uprn").is_in(known["uprn"].implode())).then("uprn")
-    rows = rows.with_columns(pl.coalesce(known_uprn, "uprn_by_door", "uprn").alias("uprn"))
-    rows = rows.with_columns(pl.coalesce("uprn", "door").alias("home"))
-    placed = rows.filter(pl.col("home").is_not_null()).select("person_id", "uprn", "postcode", "home")
-    owner = links.select("record_id", "person_id")
-    keyed = records.filter(pl.col("household_key").is_not_null()).select("record_id", "feed", "household_key")
-    keyed = keyed.join(owner, on="record_id")
-    # a key that a whole hostel shares says nothing of who lives with whom
-    keyed = keyed.filter(pl.col("person_id").n_unique().over("feed", "household_key") <= CROWD)
-    by_key = keyed.join(keyed, on=["feed", "household_key"], suffix="_with").select("person_id", "person_id_with")
-    kin = relationships.filter(pl.col("kind").str.to_lowercase().is_in(KIN) & pl.col("end").is_null())
-    kin = kin.join(owner, on="record_id").join(
-        owner.rename({"record_id": "other_record_id"}), on="other_record_id", suffix="_with"
-    )
-    both = pl.concat(
-        [kin.select("person_id", "person_id_with"), kin.select(person_id="person_id_with", person_id_with="person_id")]
-    )
-    for company in (by_key, both):
-        homeless = rows.join(placed, on="person_id", how="anti").select("person_id")
-        found = homeless.join(company, on="person_id").join(
-            placed.rename({"person_id": "person_id_with"}), on="person_id_with"
-        )
-        found = found.group_by("person_id", "home").agg(
-            pl.len().alias("n"), pl.col("uprn").min(), pl.col("postcode").min()
-        )
-        found = found.sort("n", "home", descending=[True, False]).unique("person_id", keep="first", maintain_order=True)
-        placed = pl.concat([placed, found.select("person_id", "uprn", "postcode", "home")])
-    rows = placed
-    rows = rows.join(known.select("uprn", "kind", "dwelling_postcode"), on="uprn", how="left")
-    rows = rows.with_columns(pl.coalesce("dwelling_postcode", "postcode").alias("postcode"))
-    crowd = pl.len().over("home") > CROWD
-    kind = pl.when(pl.col("kind").is_null()).then(pl.lit("unknown")).otherwise("kind")
-    kind = pl.when(kind.is_in(["home", "unknown"]) & crowd).then(pl.lit("hmo")).otherwise(kind)
-    return rows.select("person_id", "home", "postcode", kind.alias("kind")).sort("person_id")
-
-
-def _members(grouped: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, night: date) -> pl.DataFrame:
-    """`household_member` rows: the feeds whose records place each person at the address, and how well."""
-    rows = records.select(
-        "record_id", "feed", "address_from", "seen_on", "uprn", place_keys(records).alias("door")
-    ).join(links.select("record_id", "person_id"), on="record_id")
-    doors = rows.select("door", "uprn").drop_nulls().unique().unique("door", keep="none")
-    rows = rows.join(doors.rename({"uprn": "uprn_by_door"}), on="door", how="left")
-    here = grouped.select("person_id", "home", "household_id")
-    fits = pl.coalesce("uprn", "uprn_by_door", "door") == pl.col("home")
-    days = (pl.lit(night) - pl.col("seen_on")).dt.total_days()
-    told = rows.join(here, on="person_id").filter(fits).group_by("person_id")
-    found = told.agg(
-        pl.col("address_from").min().alias("from"),
-        pl.col("feed").unique().sort().alias("evidence"),
-        days.min().alias("days"),
-    )
-    seen = here.join(found, on="person_id", how="left").with_columns(
-        pl.col("evidence").fill_null(pl.lit([], pl.List(pl.String)))
-    )
-    certainty = (
-        pl.when((pl.col("evidence").list.len() > 1) | (pl.col("days") <= FRESH)).then(pl.lit("strong"))
-        .when((pl.col("evidence").list.len() == 1) & (pl.col("days").fill_null(0) <= OLD)).then(pl.lit("some"))
-        .otherwise(pl.lit("weak"))
+    assigned = assign(grouped, before, founded, night, key)
+    ids = assigned.ids.join(founded, on="id", how="left").select(
+        pl.col("group").alias("dwelling"), pl.col("id").alias("household_id"),
+        pl.col("founded_right").fill_null(night).alias("founded"),
     )  # fmt: skip
-    seen = seen.with_columns(certainty.alias("certainty"))
-    return seen.select(pl.col(c.name).cast(c.type) for c in HOUSEHOLD_MEMBER.columns).sort("household_id", "person_id")
+    now = now.join(ids, on="dwelling")
+    member = now.select(pl.col(c.name).cast(c.type) for c in HOUSEHOLD_MEMBER.columns).sort(HOUSEHOLD_MEMBER.key)
+    sizes = now.group_by(pl.col("household_id").alias("id")).agg(pl.len().alias("records"))
+    became = lineage(assigned, sizes, night).rename(
+        {"person_id": "household_id", "other_person_id": "other_household_id", "records": "people"}
+    )
+    became = became.with_columns(pl.col("change").replace_strict(_CAUSES, default="").alias("cause"))
+    return Households(
+        _households(now, _alone(now, stays, people, discounts, night), people, place, night),
+        member,
+        became.select(pl.col(c.name).cast(c.type) for c in HOUSEHOLD_LINEAGE.columns).sort(HOUSEHOLD_LINEAGE.key),
+    )
+
+
+def discounted(events: pl.LazyFrame, links: pl.DataFrame, night: date) -> pl.DataFrame:
+    """`person_id`, `feed`, `since`: those who have a discount as the only adult at their address now.
+
+    Args:
+        events: `event` rows that stand.
+        links: `person_link` rows.
+        night: what ends later is open.
+    """
+    lasts = pl.col("end").is_null() | (pl.col("end").dt.date() > night)
+    rows = events.filter((pl.col("type") == DISCOUNT) & lasts).select("record_id", "feed", "start")
+    held = rows.collect().join(links.select("record_id", "person_id"), on="record_id")
+    return held.group_by("person_id", "feed").agg(pl.col("start").max().dt.date().alias("since"))
+
+
+def _of_age(night: date) -> pl.Expr:
+    return (pl.col("birth_date") <= pl.lit(night).dt.offset_by("-18y")).fill_null(True)
+
+
+def _alone(
+    now: pl.DataFrame, stays: pl.DataFrame, people: pl.DataFrame, discounts: pl.DataFrame, night: date
+) -> pl.DataFrame:
+    """`household_id`, `lives_alone`, its evidence and date, of every home where one adult is known and no one else.
+
+    For: each feed that places the person there, and a council tax discount. Against: whoever else some feed still has
+    there and who is not well known to live elsewhere. Strong takes two feeds, or a discount, and nothing against.
+    """
+    born = people.select("person_id", "birth_date")
+    one = now.filter((pl.len().over("household_id") == 1) & (pl.col("kind") == "home"))
+    one = one.join(born, on="person_id", how="left").filter(_of_age(night))
+    settled = stays.filter((pl.col("state") == "main") & (pl.col("certainty") == "strong")).select("person_id")
+    there = stays.filter("open").join(settled, on="person_id", how="anti").join(born, on="person_id", how="left")
+    there = there.select(
+        "dwelling", pl.col("person_id").alias("other"), "evidence", "seen", _of_age(night).alias("adult")
+    )
+    against = one.select("household_id", "person_id", "dwelling").join(there, on="dwelling")
+    against = against.filter(pl.col("other") != pl.col("person_id")).explode("evidence")
+    who = pl.when("adult").then(pl.lit("another adult")).otherwise(pl.lit("a child"))
+    said = pl.format("{} is known at this address to {}", who, "evidence")
+    seen = pl.format("{}, {}", said, pl.col("seen").dt.to_string("%Y-%m-%d"))
+    against = against.group_by("household_id").agg(
+        pl.coalesce(seen, said).unique().sort().alias("against"), pl.col("seen").max().alias("against_on")
+    )
+    claim = discounts.group_by("person_id").agg(
+        pl.format("{}: single person discount since {}", "feed", pl.col("since").dt.to_string("%Y-%m-%d"))
+        .sort().alias("claims"),
+        pl.col("since").max().alias("claimed_on"),
+    )  # fmt: skip
+    one = one.join(against, on="household_id", how="left").join(claim, on="person_id", how="left")
+    clear, claims = pl.col("against").is_null(), pl.col("claims").is_not_null()
+    known = (pl.col("evidence").list.len() > 1) & (pl.col("certainty") == "strong")
+    strong = clear & (known | (claims & (pl.col("certainty") != "weak")))
+    some = (clear & (pl.col("certainty") != "weak")) | (claims & (pl.col("certainty") == "strong"))
+    grade = pl.when(strong).then(pl.lit("strong")).when(some).then(pl.lit("some")).otherwise(pl.lit("none"))
+    feeds = pl.concat_str(pl.lit("known at this address to "), pl.col("evidence").list.join(", "))
+    last = pl.concat_str(pl.lit(", last on "), pl.col("seen").dt.to_string("%Y-%m-%d")).fill_null("")
+    nothing = pl.lit([], pl.List(pl.String))
+    nobody = pl.when(clear).then(pl.lit(["no feed places anyone else here now"])).otherwise(nothing)
+    told = pl.when(pl.col("evidence").list.len() > 0).then(pl.concat_list(feeds + last)).otherwise(nothing)
+    return one.select(
+        "household_id",
+        grade.alias("lives_alone"),
+        pl.concat_list(told, pl.col("claims").fill_null([]), nobody, pl.col("against").fill_null([])).alias(
+            "lives_alone_evidence"
+        ),
+        pl.max_horizontal("seen", "claimed_on", "against_on").alias("lives_alone_on"),
+    )
 
 
 def _households(
-    grouped: pl.DataFrame, member: pl.DataFrame, people: pl.DataFrame, place: pl.DataFrame, night: date
+    now: pl.DataFrame, alone: pl.DataFrame, people: pl.DataFrame, place: pl.DataFrame, night: date
 ) -> pl.DataFrame:
-    """`household` rows. One person alone is graded by how many feeds know the person there and nobody else."""
-    born = people.select("person_id", "birth_date")
-    rows = grouped.join(born, on="person_id", how="left").join(
-        member.select("household_id", "person_id", "evidence", "certainty"), on=["household_id", "person_id"]
+    """`household` rows."""
+    adult = _of_age(night)
+    rows = now.join(people.select("person_id", "birth_date"), on="person_id", how="left")
+    one = (
+        rows.sort("household_id", "person_id")
+        .group_by("household_id", maintain_order=True)
+        .agg(
+            pl.col("kind").first(),
+            pl.col("postcode").drop_nulls().first(),
+            pl.len().alias("people"),
+            adult.sum().alias("adults"),
+            (~adult).sum().alias("children"),
+            pl.col("founded").first(),
+        )
     )
-    child = (pl.col("birth_date") > pl.lit(night).dt.offset_by("-18y")).fill_null(False)
-    rows = rows.with_columns(child.alias("child"))
-    one = rows.group_by("household_id").agg(
-        pl.col("kind").first(),
-        pl.col("postcode").drop_nulls().first(),
-        pl.len().alias("people"),
-        (~pl.col("child")).sum().alias("adults"),
-        pl.col("child").sum().alias("children"),
-        pl.col("since").first().alias("founded"),
-        pl.col("evidence").first().alias("feeds"),
-        pl.col("certainty").first().alias("certainty"),
+    one = one.join(alone, on="household_id", how="left").with_columns(
+        pl.col("lives_alone").fill_null("none"), pl.col("lives_alone_evidence").fill_null([])
     )
-    alone = (pl.col("people") == 1) & (pl.col("adults") == 1) & (pl.col("kind") == "home")
-    strong = alone & (pl.col("certainty") == "strong") & (pl.col("feeds").list.len() > 1)
-    told = pl.concat_str(pl.lit("known at this address to "), pl.col("feeds").list.join(", "))
-    one = one.with_columns(
-        pl.when(strong).then(pl.lit("strong")).when(alone & (pl.col("certainty") != "weak")).then(pl.lit("some"))
-        .otherwise(pl.lit("none")).alias("lives_alone")
-    ).with_columns(
-        pl.when(pl.col("lives_alone") != "none")
-        .then(pl.concat_list(told, pl.lit("no feed places anyone else here now")))
-        .otherwise(pl.lit([], pl.List(pl.String))).alias("lives_alone_evidence")
-    ).join(place.select("postcode", "lsoa21", "imd_decile"), on="postcode", how="left")  # fmt: skip
+    one = one.join(place.select("postcode", "lsoa21", "imd_decile").unique("postcode"), on="postcode", how="left")
     return one.select(pl.col(c.name).cast(c.type) for c in HOUSEHOLD.columns).sort("household_id")

@@ -249,7 +249,7 @@ DWELLING = Table(
         Column("uprn", pl.String, "unique property reference number", identity=True),
         Column("address", pl.String, "address as text", identity=True),
         Column("postcode", pl.String, "postcode, one space", identity=True),
-        Column("kind", pl.String, "home, hmo, institution, hostel"),
+        Column("kind", pl.String, "home, hmo, institution, hostel or refuge"),
     ),
 )
 
@@ -420,6 +420,23 @@ PERSON_PROFILE = Table(
     ),
 )
 
+OCCUPANCY = Table(
+    "occupancy",
+    Zone.FACTS,
+    "A person in a dwelling, from and to, as feeds together tell it; nobody whose address is protected is here.",
+    ("person_id", "home_id"),
+    (
+        _PERSON_ID,
+        Column("home_id", ID, "stands for the dwelling: a keyed hash, the same every night"),
+        Column("kind", pl.String, "home, hmo, institution, hostel or unknown"),
+        Column("from", pl.Date, "since when, where a feed says"),
+        Column("to", pl.Date, "until when: by the feeds of the old home, else when the next one began; null if open"),
+        Column("state", pl.String, "main, second (a child with a parent at each) or former"),
+        Column("evidence", pl.List(pl.String), "the feeds that place the person there"),
+        Column("certainty", pl.String, "strong, some or weak: how well the evidence shows it"),
+    ),
+)
+
 HOUSEHOLD = Table(
     "household",
     Zone.FACTS,
@@ -434,8 +451,9 @@ HOUSEHOLD = Table(
         Column("adults", pl.Int32, "members of 18 and over, or of unknown age"),
         Column("children", pl.Int32, "members under 18"),
         Column("lives_alone", pl.String, "strong, some or none: how well the evidence shows one person alone"),
-        Column("lives_alone_evidence", pl.List(pl.String), "what shows it"),
+        Column("lives_alone_evidence", pl.List(pl.String), "what shows it, or what speaks against it"),
         Column("founded", pl.Date, "the night on which the household was first seen"),
+        Column("lives_alone_on", pl.Date, "the date of the latest evidence of it; null where there is none"),
     ),
 )
 
@@ -449,7 +467,51 @@ HOUSEHOLD_MEMBER = Table(
         _PERSON_ID,
         Column("from", pl.Date, "earliest date on which a feed has the person there; null where none says"),
         Column("evidence", pl.List(pl.String), "the feeds that place the person there"),
-        Column("certainty", pl.String, "strong (two feeds or a recent one), some, or weak"),
+        Column("certainty", pl.String, "strong (two feeds, a dated one or a recent one), some, or weak"),
+        Column("state", pl.String, "main, or second: a child's other home"),
+    ),
+)
+
+HOUSEHOLD_LINEAGE = Table(
+    "household_lineage",
+    Zone.FACTS,
+    "What became of a household's id: founded, merged, split or retired, and when.",
+    ("household_id", "night", "change"),
+    (
+        Column("household_id", ID, "the household"),
+        Column("night", pl.Date, "the night on which it happened"),
+        Column("change", pl.String, "founded, merged_into, split_from or retired"),
+        Column("other_household_id", ID, "the household merged into or split from"),
+        Column("people", pl.Int32, "how many people were concerned"),
+        Column("cause", pl.String, "why, in words"),
+    ),
+)
+
+SOCIAL_GROUP = Table(
+    "social_group",
+    Zone.FACTS,
+    "People who belong together otherwise than by living together.",
+    ("group_id",),
+    (
+        Column("group_id", ID, "the lasting id of a group; a keyed hash"),
+        Column("kind", pl.String, "family, source_household (one source's own key) or associates"),
+        Column("people", pl.Int32, "members now"),
+        Column("evidence", pl.List(pl.String), "the feeds that tell of it"),
+        Column("founded", pl.Date, "the night on which the group was first seen"),
+    ),
+)
+
+SOCIAL_GROUP_MEMBER = Table(
+    "social_group_member",
+    Zone.FACTS,
+    "A person in a group, from when, on whose word.",
+    ("group_id", "person_id"),
+    (
+        Column("group_id", ID, "the group"),
+        _PERSON_ID,
+        Column("from", pl.Date, "the earliest date that a feed gives for it; null where none does"),
+        Column("to", pl.Date, "the latest date on which it showed, where it is a thing of the past"),
+        Column("evidence", pl.List(pl.String), "the feeds that tell of it"),
     ),
 )
 
@@ -706,8 +768,9 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, AREA, DWELLING, MATCH_EDGE, PERSON_LINK,
-        PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, PERSON, PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, INDICATOR,
-        COHORT_MEMBER, FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS,
+        PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, PERSON, PERSON_PROFILE, OCCUPANCY,
+        HOUSEHOLD, HOUSEHOLD_MEMBER, HOUSEHOLD_LINEAGE, SOCIAL_GROUP, SOCIAL_GROUP_MEMBER, INDICATOR, COHORT_MEMBER,
+        FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS,
         RELEASE, ACCESS_LOG,
         LINK_PAST, OUTPUT_USE, RECALL,
     )

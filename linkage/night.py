@@ -18,7 +18,7 @@ import polars as pl
 from linkage.blocking import Blocks, blocks
 from linkage.cluster import components, refine
 from linkage.conform import READ, conform, prepare
-from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, enforce, rule, said
+from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, disputed, enforce, rule, said
 from linkage.identity import BIT, assign, heirs, lineage
 from linkage.model import FLOOR, NEVER, SILENT, Model, compare, weigh
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
@@ -172,10 +172,10 @@ def link(
 
     def more(found: pl.DataFrame) -> pl.DataFrame:
         at = found.with_columns(pl.Series(name, nodes[found[name].to_numpy()]) for name in _ENDS)
-        told_of = rule(score(at, -100.0).select(*_ENDS, "weight", "never", "silent"), words)
+        told_of = rule(score(at, -math.inf).select(*_ENDS, "weight", "never", "silent"), words)
         return told_of.with_columns(pl.Series(name, np.searchsorted(nodes, told_of[name].to_numpy())) for name in _ENDS)
 
-    grouped = refine(local, pairs, model.cut, np.ones(len(nodes), dtype=bool), more) if len(nodes) else nodes
+    grouped = _grouped(local, pairs, nodes, words, model, more) if len(nodes) else nodes
     component, group = (
         _everywhere(column, nodes, nodes[label], base, rows.height)
         for column, label in (("component", local), ("group", grouped))
@@ -351,6 +351,32 @@ def _pairs(
     if len(nodes) == int(nodes[-1]) + 1 if len(nodes) else True:
         return pairs
     return pairs.with_columns(pl.Series(name, np.searchsorted(nodes, pairs[name].to_numpy())) for name in _ENDS)
+
+
+def _grouped(
+    local: np.ndarray,
+    pairs: pl.DataFrame,
+    nodes: np.ndarray,
+    words: Said,
+    model: Model,
+    more: Callable[[pl.DataFrame], pl.DataFrame],
+) -> np.ndarray:
+    """Part components, then join what somebody said is one person, each with all who stand with it.
+
+    Where somebody says of what that would join that not all of it is one person, it is parted anew, with what is
+    settled foremost.
+    """
+    settled = pairs.filter("settled")
+    open_ = pl.when("settled").then(0.0).otherwise("weight").alias("weight")
+    plain = pairs.with_columns(open_, pl.col("silent") | pl.col("settled")) if settled.height else pairs
+    grouped = refine(local, plain, model.cut, np.ones(len(local), dtype=bool), more)
+    if not settled.height:
+        return grouped
+    stays = pl.DataFrame({"uid_l": grouped, "uid_r": np.arange(len(grouped))})
+    joined = pl.concat([stays, settled.select(*_ENDS)]).with_columns(pl.lit(model.cut).alias("weight"), never=False)
+    home = components(len(grouped), joined, model.cut)
+    held = None if words.held is None else words.held[nodes]
+    return refine(home, pairs, model.cut, disputed(home, pairs, held), more)
 
 
 def _everywhere(column: str, nodes: np.ndarray, label: np.ndarray, base: _Before | None, height: int) -> np.ndarray:

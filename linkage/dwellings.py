@@ -13,7 +13,8 @@ SHORT = {
     "STREET": "ST", "ROAD": "RD", "AVENUE": "AVE", "AV": "AVE", "LANE": "LN", "DRIVE": "DR", "CLOSE": "CL",
     "COURT": "CT", "GARDENS": "GDNS", "GARDEN": "GDNS", "PLACE": "PL", "CRESCENT": "CRES", "CRESENT": "CRES",
     "TERRACE": "TER", "TERR": "TER", "GROVE": "GR", "GRV": "GR", "SQUARE": "SQ", "PARK": "PK", "HOUSE": "HSE",
-    "SAINT": "ST", "MOUNT": "MT", "NORTH": "N", "SOUTH": "S", "EAST": "E", "WEST": "W", "UPPER": "UPR", "LOWER": "LWR",
+    "SAINT": "ST", "MOUNT": "MT", "WALK": "WK",
+    "NORTH": "N", "SOUTH": "S", "EAST": "E", "WEST": "W", "UPPER": "UPR", "LOWER": "LWR",
 }  # fmt: skip
 _FLAT = r"\b(?:FLAT|APARTMENT|APT|UNIT|ROOM|BEDSIT|STUDIO)\s+(?:NO\.?\s+)?([0-9]+[A-Z]?|[A-Z])\b[\s,]*"
 _NUMBER = r"\b[0-9]+[A-Z]?\b"
@@ -32,7 +33,7 @@ def named(rows: pl.DataFrame, gazetteer: pl.DataFrame) -> pl.Series:
         rows: `uprn`, `address`, `postcode`.
         gazetteer: `dwelling` rows; none at all will do.
     """
-    told = rows.select("uprn", "address", "postcode")
+    told = rows.select(pl.col("uprn", "address", "postcode").cast(pl.String))
     distinct = told.unique(maintain_order=True)
     nowhere = pl.col("address").str.contains(_NOWHERE) | pl.col("postcode").str.starts_with("ZZ99")
     distinct = distinct.hstack(_parts(distinct)).with_columns(nowhere=nowhere.fill_null(False))

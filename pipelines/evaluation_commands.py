@@ -109,25 +109,25 @@ def why(who: tuple[str, ...], html: Path | None) -> None:
     from linkage.why import why as explain
     from warehouse.tables import MATCH_EDGE, PERSON_LINK
 
+    if len(who) > 2:
+        raise click.UsageError("name two records, or one person.")
     council = _council()
+    named = [_record(name, council) for name in who]
     store, (model, rows) = council.store, _model_and_rows(council)
     edges, links = store.read(MATCH_EDGE), store.read(PERSON_LINK)
     feeds = dict(rows.select("record_id", "feed").iter_rows())
-    if len(who) == 1:
+    if len(named) == 1:
         try:
-            _tell_person(held(_person(who[0], links, council), links, edges, model), feeds)
+            _tell_person(held(_person(named[0], links), links, edges, model), feeds)
         except KeyError:
             raise click.ClickException(
                 "nobody has this id tonight. `kinfold person history` says what became of it."
             ) from None
         return
-    if len(who) != 2:
-        raise click.UsageError("name two records, or one person.")
-    one, other = (_record(name, council) for name in who)
     try:
-        told = explain(rows, model, edges, links, register.in_force(register.read(store)), one, other)
+        told = explain(rows, model, edges, links, register.in_force(register.read(store)), *named)
     except KeyError as error:
-        which = "first" if error.args[0] == one else "second"
+        which = "first" if error.args[0] == named[0] else "second"
         raise click.ClickException(f"the published night has no such record as the {which} that you name.") from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
@@ -247,11 +247,11 @@ def _record(name: str, council: Council) -> str:
     return str(record_ids(feed, pl.Series("key", [key]), council.ring).item())
 
 
-def _person(name: str, links: pl.DataFrame, council: Council) -> str:
+def _person(name: str, links: pl.DataFrame) -> str:
     """The id of a person: of itself, or of the person with whom a record stands."""
     import polars as pl
 
-    record = links.filter(pl.col("record_id") == _record(name, council))
+    record = links.filter(pl.col("record_id") == name)
     return str(record["person_id"].item()) if record.height else name
 
 

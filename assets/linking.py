@@ -13,6 +13,7 @@ from feeds.ledger import purged_since
 from linkage import conform, decisions, night
 from linkage.cluster import LARGEST
 from linkage.decisions import Told
+from linkage.evaluation import estimates
 from linkage.model import Model
 from linkage.training import train
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK, SOURCE_RECORD, Zone
@@ -174,7 +175,7 @@ def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) 
     keep(council, tonight, linked, told, forgotten)
     shared = {f"shared {column}": count for column, count in linked.shared.items()}
     yield council.write(MATCH_EDGE, tonight, linked.edges, {**shared, **linked.figures})
-    yield council.write(PERSON_LINK, tonight, linked.links)
+    yield council.write(PERSON_LINK, tonight, linked.links, estimates(linked.edges, linked.links))
     yield council.write(PERSON_LINEAGE, tonight, linked.lineage)
     yield from alarms(linked)
 

@@ -92,7 +92,9 @@ def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]
             if column in SOURCE_RECORD.schema
         }
     )
-    return council.write(PERSON, tonight, frame, {"dagster/column_lineage": lineage})
+    told = {"in conflict": frame["conflicting"].list.len() > 0, "death in question": frame["death"] == "question"}
+    counts = {name: int(rows.sum()) for name, rows in told.items()}
+    return council.write(PERSON, tonight, frame, {"dagster/column_lineage": lineage, **counts})
 
 
 @dg.asset(group_name=GROUP, deps=[PERSON.name, PLACE.name], description=PERSON_PROFILE.meaning)

@@ -1,11 +1,13 @@
 """From scored pairs to people: components, parted where what holds them together is thin or forbidden.
 
-What belongs here: components and their refinement. Lasting ids belong in `linkage.identity`.
+What belongs here: components, their refinement, and what is suspicious about the outcome. Lasting ids belong in
+`linkage.identity`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -14,7 +16,12 @@ from linkage.decisions import SETTLED
 
 UNSCORED = -2.0  # the weight of a pair in a component too large to compare every pair of it
 LARGEST = 200  # records in a component whose every pair is compared
+RUNAWAY = 1_000  # records in a component beyond which it is parted at higher weights before anything else
+STEP = 2.0  # bits by which the weight then rises each time
+FORBIDDEN = -6.0  # the most that a pair weighs which a rule forbids
+OUTVOTED = 0.25  # share of the pairs between two groups that rules may forbid before they must stay apart
 FLOOR, CEILING = -12.0, 20.0  # one pair, however strong, must not drown many
+CELLS = 4_000_000  # pairs of records looked at together
 
 
 def components(height: int, edges: pl.DataFrame, cut: float) -> np.ndarray:
@@ -24,11 +31,14 @@ def components(height: int, edges: pl.DataFrame, cut: float) -> np.ndarray:
         height: how many records; uids are 0 to height - 1.
         edges: `uid_l`, `uid_r`, `weight`, `never`.
     """
+    strong = edges.filter((pl.col("weight") >= cut) & ~pl.col("never"))
+    return _components(height, strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy())
+
+
+def _components(height: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    strong = edges.filter((pl.col("weight") >= cut) & ~pl.col("never"))
-    left, right = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
     graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(height, height))
     _, label = connected_components(graph, directed=False)
     first = np.full(label.max() + 1 if height else 0, height, dtype=np.int64)
@@ -46,11 +56,15 @@ def refine(
     """Part components by average linkage: groups join while the mean weight between them stays above the cut.
 
     Components whose every pair is strong and allowed stay whole; in the others, pairs that no key brought together are
-    compared too, so that the outcome rests on the records alone and not on the keys that they happen to share.
+    compared too, so that the outcome rests on the records alone and not on the keys that they happen to share. A rule
+    that forbids pairs keeps groups apart unless the other pairs between them outvote it, for one record may be wrong;
+    what people forbid is not put to a vote. A component too large to be one person or a family is parted at rising
+    weights first, which also bounds what memory this takes.
 
     Args:
         component: smallest uid of each record's component.
-        edges: `uid_l`, `uid_r`, `weight`, `never`, `silent`, weaker ones included.
+        edges: `uid_l`, `uid_r`, `weight`, `never`, `silent`, weaker ones included. What people decided weighs
+            `SETTLED` bits, for or against.
         cut: the mean weight that groups need to join.
         only: for each record, whether its component is to be looked at.
         score: scores pairs (`uid_l`, `uid_r`), returning them with `weight`, `never` and `silent`.
@@ -58,9 +72,11 @@ def refine(
     Returns:
         The smallest uid of each record's group; records outside `only` are a group by component.
     """
+    component = _parted(component, edges, cut, only)
     result = component.copy()
+    told = ["uid_l", "uid_r", "weight", "never", "silent"]
     left, right = edges["uid_l"].to_numpy(), edges["uid_r"].to_numpy()
-    inside = edges.filter(pl.Series((component[left] == component[right]) & only[left]))
+    inside = edges.select(told).filter(pl.Series((component[left] == component[right]) & only[left]))
     size = np.bincount(component, minlength=len(component))
     firm = inside.filter((pl.col("weight") >= cut) & ~pl.col("never"))
     firm_pairs = np.bincount(component[firm["uid_l"].to_numpy()], minlength=len(component))
@@ -74,53 +90,73 @@ def refine(
     )
     pairs = near.join(near, on="home", suffix="_r").filter(pl.col("uid") < pl.col("uid_r"))
     pairs = pairs.select(pl.col("uid").alias("uid_l"), "uid_r").join(inside, on=["uid_l", "uid_r"], how="anti")
-    told = ["uid_l", "uid_r", "weight", "never", "silent"]
-    inside = pl.concat([inside.select(told), score(pairs.sort("uid_l", "uid_r")).select(told)])
-    settled = pl.col("weight") >= SETTLED / 2  # somebody decided it, and no mean is to drown that
+    inside = pl.concat([inside, score(pairs.sort("uid_l", "uid_r")).select(told)])
+    settled = pl.col("weight").abs() >= SETTLED / 2  # somebody decided it, and no mean is to drown that
+    clipped = pl.when(settled).then("weight").otherwise(pl.col("weight").clip(FLOOR, CEILING))
     inside = inside.with_columns(
-        pl.when(settled).then("weight").otherwise(pl.col("weight").clip(FLOOR, CEILING)).alias("weight"),
-        pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never"),
+        pl.when("never").then(pl.min_horizontal(clipped, pl.lit(FORBIDDEN))).otherwise(clipped).alias("weight"),
+        pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never") & ~settled,
     )
+
+    # components in the order of their size, with their records and pairs beside one another
     home = component[members]
-    order = np.lexsort((members, home))
+    order = np.lexsort((members, home, size[home]))
     members, home = members[order], home[order]
     starts = np.flatnonzero(np.r_[True, home[1:] != home[:-1]])
     sizes = np.diff(np.r_[starts, len(members)])
+    rank = np.zeros(len(component), dtype=np.int64)
+    rank[home[starts]] = np.arange(len(starts))
     place = np.zeros(len(component), dtype=np.int64)
     place[members] = np.arange(len(members)) - np.repeat(starts, sizes)
-    rank = np.zeros(len(component), dtype=np.int64)
-    left, right = inside["uid_l"].to_numpy(), inside["uid_r"].to_numpy()
-    weight, never = inside["weight"].to_numpy(), inside["never"].to_numpy()
-    silent = inside["silent"].to_numpy()
+    of = rank[component[inside["uid_l"].to_numpy()]]
+    by = np.argsort(of, kind="stable")
+    of, inside = of[by], inside[by]
+    a, b = place[inside["uid_l"].to_numpy()], place[inside["uid_r"].to_numpy()]
+    weight, never, silent = (inside[name].to_numpy() for name in ("weight", "never", "silent"))
     for many in np.unique(sizes):
-        group = starts[sizes == many]
-        # a batch holds at most a few million cells
-        for batch in np.array_split(group, max(1, len(group) * int(many) ** 2 // 4_000_000)):
-            heads = home[batch]
-            rank[heads] = np.arange(len(heads))
-            here = np.isin(component[left], heads)
-            spot = rank[component[left[here]]]
-            a, b = place[left[here]], place[right[here]]
-            bits = np.full((len(heads), many, many), UNSCORED)
-            veto = np.zeros((len(heads), many, many), dtype=bool)
-            many_told = np.ones((len(heads), many, many))
-            for x, y in ((a, b), (b, a)):
+        first, last = np.searchsorted(sizes, [many, many + 1])
+        step = max(1, CELLS // int(many) ** 2)
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            here = slice(*np.searchsorted(of, [begin, end]))
+            shape = (end - begin, many, many)
+            bits, spoken = np.full(shape, UNSCORED), np.ones(shape, dtype=np.int32)
+            forbidden, barred = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=bool)
+            spot = of[here] - begin
+            for x, y in ((a[here], b[here]), (b[here], a[here])):
                 bits[spot, x, y] = np.where(silent[here], 0.0, weight[here])
-                veto[spot, x, y] = never[here]
-                many_told[spot, x, y] = ~silent[here]
-            label = _average(bits, many_told, veto, cut)
-            uids = members[batch[:, None] + np.arange(many)[None, :]]
+                spoken[spot, x, y] = ~silent[here]
+                forbidden[spot, x, y] = never[here]
+                barred[spot, x, y] = never[here] & (weight[here] <= -SETTLED / 2)
+            label = _average(bits, spoken, forbidden, barred, cut)
+            uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
 
 
-def _average(bits: np.ndarray, told: np.ndarray, veto: np.ndarray, cut: float) -> np.ndarray:
+def _parted(component: np.ndarray, edges: pl.DataFrame, cut: float, only: np.ndarray) -> np.ndarray:
+    """Components of more than `RUNAWAY` records parted at rising weights, until none is as large or none can be."""
+    result = component
+    while True:
+        size = np.bincount(result, minlength=len(result))
+        wide = (size[result] > RUNAWAY) & only
+        if not wide.any() or cut > CEILING:
+            return result
+        cut += STEP
+        strong = edges.filter((pl.col("weight") >= cut) & ~pl.col("never"))
+        left, right = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
+        kept = (result[left] == result[right]) & wide[left]
+        result = np.where(wide, _components(len(result), left[kept], right[kept]), result)
+
+
+def _average(bits: np.ndarray, spoken: np.ndarray, forbidden: np.ndarray, barred: np.ndarray, cut: float) -> np.ndarray:
     """Join the two groups of highest mean weight, in every component at once, until none reaches the cut.
 
     Args:
         bits: components x records x records, weight of each pair; summed in place.
-        told: the same shape, 1 where the pair says anything and 0 where it is silent; summed in place.
-        veto: the same shape, pairs that may not be together.
+        spoken: the same shape, 1 where the pair says anything and 0 where it is silent; summed in place.
+        forbidden: the same shape, 1 where a rule forbids the pair; summed in place.
+        barred: the same shape, pairs that people forbid; joined in place.
 
     Returns:
         components x records: the place of the first record of each record's group.
@@ -130,8 +166,9 @@ def _average(bits: np.ndarray, told: np.ndarray, veto: np.ndarray, cut: float) -
     upper = np.triu(np.ones((size, size), dtype=bool), 1)
     active = np.arange(many)
     while len(active):
-        mean = bits[active] / np.maximum(told[active], 1.0)
-        mean[veto[active] | ~upper] = -np.inf
+        said = np.maximum(spoken[active], 1)
+        mean = bits[active] / said
+        mean[(forbidden[active] > OUTVOTED * said) | barred[active] | ~upper] = -np.inf
         gone = label[active] != np.arange(size)
         mean[gone] = -np.inf
         mean.swapaxes(1, 2)[gone] = -np.inf
@@ -141,8 +178,131 @@ def _average(bits: np.ndarray, told: np.ndarray, veto: np.ndarray, cut: float) -
         active, a, b = active[on], a[on], b[on]
         if not len(active):
             break
-        for sums, join in ((bits, np.add), (told, np.add), (veto, np.logical_or)):
+        for sums, join in ((bits, np.add), (spoken, np.add), (forbidden, np.add), (barred, np.logical_or)):
             sums[active, a, :] = join(sums[active, a, :], sums[active, b, :])
             sums[active, :, a] = sums[active, a, :]
         label[active] = np.where(label[active] == b[:, None], a[:, None], label[active])
     return label
+
+
+# -- what is suspicious ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A count that is out of proportion when it exceeds `most`.
+
+    Attributes:
+        name: what is counted.
+        count: how many there are; a share where `most` is one.
+        most: the highest that is usual.
+        uids: some of the records concerned, the worst first.
+        remedy: what to look at.
+    """
+
+    name: str
+    count: float
+    most: float
+    uids: tuple[int, ...]
+    remedy: str
+
+    @property
+    def raised(self) -> bool:
+        """Whether there are too many."""
+        return self.count > self.most
+
+
+PERSON = 40  # records of one person beyond which it is hardly one
+THIN = 0.05  # share of people who hang together by one pair
+VOLUME = 40.0  # pairs a record
+SHOWN = 100  # records that an alarm names
+
+
+def bridges(group: np.ndarray, edges: pl.DataFrame, cut: float) -> pl.DataFrame:
+    """Pairs without which a person would fall apart, though there are other pairs: `uid_l`, `uid_r`, `weight`, sorted.
+
+    A pair is one if no walk along other pairs that reach the cut leads from one record to the other. Each pair outside
+    a spanning forest gets a number, and each within it the sum (exclusive or) of those that pass it: where the sum is
+    nothing, nothing else passes (D. Pritchard, R. Thurimella, Fast computation of small cuts via cycle space sampling,
+    2011). People of two records are left out.
+
+    Args:
+        group: smallest uid of each record's group.
+        edges: `uid_l`, `uid_r`, `weight`, `never`.
+        cut: weight from which a pair joins.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    height = len(group)
+    size = np.bincount(group, minlength=height)
+    strong = edges.filter((pl.col("weight") >= cut) & ~pl.col("never"))
+    left, right = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
+    strong = strong.filter(pl.Series((group[left] == group[right]) & (size[group[left]] > 2)))
+    left, right = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
+    if not len(left):
+        return strong.select("uid_l", "uid_r", "weight")
+    nodes = np.unique(np.r_[left, right])
+    a, b = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
+    roots = np.unique(_components(len(nodes), a, b))
+    top = len(nodes)  # a node above every tree
+    ends = np.r_[a, np.full(len(roots), top)], np.r_[b, roots]
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(top + 1, top + 1)).tocsr()
+    order, above = breadth_first_order(graph, top, directed=False)
+    tree = (above[a] == b) | (above[b] == a)
+    passed = np.zeros(top + 1, dtype=np.uint64)
+    token = np.random.default_rng(0).integers(1, 2**63, len(a), dtype=np.uint64)
+    for end in (a, b):
+        np.bitwise_xor.at(passed, end[~tree], token[~tree])
+    below, depth = order[1:], np.zeros(top + 1, dtype=np.int64)
+    rising = above[below]
+    while (rising != top).any():  # trees are as shallow as people have records
+        depth[below] += rising != top
+        rising = np.where(rising == top, top, above[rising])
+    depth = depth[below]
+    for at in range(int(depth.max(initial=0)), 0, -1):
+        here = below[depth == at]
+        np.bitwise_xor.at(passed, above[here], passed[here])
+    child = np.where(above[a] == b, a, b)
+    found = strong.filter(pl.Series(tree & (passed[child] == 0)))
+    return found.select("uid_l", "uid_r", "weight").sort("uid_l", "uid_r")
+
+
+def alarms(component: np.ndarray, group: np.ndarray, edges: pl.DataFrame, cut: float) -> tuple[Alarm, ...]:
+    """What is out of proportion in a night's clusters.
+
+    Args:
+        component, group: smallest uid of each record's component, and of its group once components were refined.
+        edges: `uid_l`, `uid_r`, `weight`, `never`.
+        cut: weight from which a pair joins.
+    """
+    height = max(len(group), 1)
+    people = np.bincount(group, minlength=height)
+    wide = np.bincount(component, minlength=height)
+    thin = bridges(group, edges, cut)
+    many = max(int((people > 2).sum()), 1)
+    held = np.unique(group[thin["uid_l"].to_numpy()])
+
+    def worst(sizes: np.ndarray, most: int) -> tuple[int, ...]:
+        over = np.flatnonzero(sizes > most)
+        return tuple(over[np.argsort(-sizes[over], kind="stable")][:SHOWN].tolist())
+
+    return (
+        Alarm(
+            "records of the largest person", float(people.max(initial=0)), PERSON, worst(people, PERSON),
+            "Look for an id, a telephone or an address that many share, and for a feed that repeats its rows.",
+        ),
+        Alarm(
+            "components too large to refine", float((wide > RUNAWAY).sum()), 0, worst(wide, RUNAWAY),
+            "They were parted at a higher weight. Look for a value that many records share.",
+        ),
+        Alarm(
+            "share of people who hang together by one pair", len(held) / many, THIN,
+            tuple(thin.sort("weight", "uid_l", "uid_r")["uid_l"].head(SHOWN).to_list()),
+            "Review these pairs first: to undo one parts a person.",
+        ),
+        Alarm(
+            "pairs a record", edges.height / height, VOLUME, (),
+            "Look at the block sizes: a value that many records share finds floods of pairs.",
+        ),
+    )  # fmt: skip

@@ -46,11 +46,15 @@ def _id(name: str, column: str) -> Comparison:
 
 _DOOR = "(uprn_l = uprn_r or door_l = door_r)"
 _PLACE = "list_has_any(places_l, places_r)"
-_ALIKE = "(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r)"  # noqa: E501
 _TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
 _TURNED = (
     "(forename_l = surname_r and initial_r = surname_l[1]) or (forename_r = surname_l and initial_l = surname_r[1])"
 )
+_TURNED_INITIAL = (
+    "(surname_l = forename_r and initial_l = surname_r[1]) or (surname_r = forename_l and initial_r = surname_l[1])"
+)
+_SURNAME = f"(surname_l = surname_r or {_TURNED} or {_TURNED_INITIAL})"
+_ALIKE = f"(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r or {_TURNED} or {_TURNED_INITIAL})"  # noqa: E501
 _NOWHERE = "(places_l is null or places_r is null)"
 
 COMPARISONS = (
@@ -73,7 +77,11 @@ COMPARISONS = (
     Comparison(
         "initial",
         f"{_missing('initial')} or (forename_l is not null and forename_r is not null)",
-        (Level("the same", "initial_l = initial_r", 0.96), Level("different", "", 0.04)),
+        (
+            Level("the same", "initial_l = initial_r", 0.95),
+            Level("forename and surname turned round", _TURNED_INITIAL, 0.01),
+            Level("different", "", 0.04),
+        ),
     ),
     Comparison(
         "middle name",
@@ -88,9 +96,9 @@ COMPARISONS = (
         "surname and address",
         f"(surname_l is null or surname_r is null) and {_NOWHERE}",
         (
-            Level("surname and door", f"surname_l = surname_r and {_DOOR}", 0.50),
-            Level("surname and a former door", f"surname_l = surname_r and {_PLACE}", 0.08),
-            Level("surname and postcode", "surname_l = surname_r and postcode_l = postcode_r", 0.02),
+            Level("surname and door", f"{_SURNAME} and {_DOOR}", 0.50),
+            Level("surname and a former door", f"{_SURNAME} and {_PLACE}", 0.08),
+            Level("surname and postcode", f"{_SURNAME} and postcode_l = postcode_r", 0.02),
             Level("like surname and door", f"{_DOOR} and {_ALIKE}", 0.06),
             Level("like surname and a former door", f"{_PLACE} and {_ALIKE}", 0.01),
             Level("door, no surname", f"(surname_l is null or surname_r is null) and {_PLACE}", 0.02),
@@ -122,12 +130,21 @@ COMPARISONS = (
             Level("a generation apart", "", 0.004),
         ),
     ),
+    Comparison(
+        "age for the feed",
+        "(grown_l is null or year_r is null) and (grown_r is null or year_l is null)",
+        (
+            Level("old enough", "coalesce(year_r <= grown_l, true) and coalesce(year_l <= grown_r, true)", 0.998),
+            Level("a child, where the feed knows adults", "", 0.002),
+        ),
+    ),
     Comparison("sex", _missing("sex"), (Level("the same", "sex_l = sex_r", 0.985), Level("different", "", 0.015))),
     Comparison(
         "telephone",
         _missing("phone"),
         (
-            Level("the same", "phone_l = phone_r", 0.6),
+            Level("the same", "phone_l = phone_r and not phone_shared_l", 0.5),
+            Level("the same, which a family shares", "phone_l = phone_r", 0.1),
             Level("different", "", 0.4),
         ),
     ),
@@ -135,7 +152,8 @@ COMPARISONS = (
         "email",
         _missing("email"),
         (
-            Level("the same", "email_l = email_r", 0.75),
+            Level("the same", "email_l = email_r and not email_shared_l", 0.65),
+            Level("the same, which a family shares", "email_l = email_r", 0.1),
             Level("different", "", 0.25),
         ),
     ),

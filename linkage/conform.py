@@ -18,7 +18,7 @@ IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
 CONTACTS = ("email", "phone")
 READ = (
     *("record_id", "feed", "forename", "middle_names", "surname", "other_names", "birth_date", "sex", *IDS),
-    *("email", "phone", "uprn", "address", "postcode", "other_addresses", "household_key", "row_hash"),
+    *("email", "phone", "uprn", "address", "postcode", "other_addresses", "household_key", "seen_on", "row_hash"),
 )
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
 SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
@@ -80,9 +80,9 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row a record with `uid`, names, sets of hashed names, `places` (a set of hashes too: every address now and
         before, by UPRN, by postcode and door, and by door and street), parts of the birth date (`born` only where all
-        three are told), valid ids, `honorific` (whether the surname is one that goes with sex or faith, and so is no
-        family's), `household` (hash of the feed's own household key) and `fingerprint` (uint64: changes with anything
-        compared).
+        three are told), valid ids, `seen` (the year in which the feed saw the person), `honorific` (whether the surname
+        is one that goes with sex or faith, and so is no family's), `household` (hash of the feed's own household key)
+        and `fingerprint` (uint64: changes with anything compared).
     """
     rows = rows.drop("row").with_columns(
         _clean("forename").alias("given"), _clean("middle_names").alias("middle"), _clean("surname").alias("family")
@@ -92,12 +92,13 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("given").str.head(1).alias("initial"),
         pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
         pl.col("family").str.replace_all(r"\b(O|MC|MAC) (\p{L}{3})", "$1$2").alias("surname"),
+        pl.col("seen_on").dt.year().cast(pl.Int16).alias("seen"),
         pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
         pl.when(pl.col("household_key").is_not_null())
         .then(pl.struct("feed", "household_key").hash(SALT["household"]).reinterpret(signed=True))
         .alias("household"),
         *_birth(rows),
-    ).drop("birth_date", "birth_text", "given", "middle_names", "household_key", strict=False)
+    ).drop("birth_date", "seen_on", "birth_text", "given", "middle_names", "household_key", strict=False)
     rows = rows.hstack(_doors(rows)).with_columns(pl.col("surname").is_in(HONORIFICS).alias("honorific"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
     rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))

@@ -24,7 +24,11 @@ from linkage.settings import Settings
 
 FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move without scoring again
 BRIDGE = 20.0  # the weight of a shared valid id
-VERSION = 1
+VERSION = 2
+FILE = "model.json"
+GROWN = 16  # years: the youngest whom a feed of adults knows
+BEARERS = "bearers"  # the table of full names
+RAREST = 1e-4  # no name counts as rarer
 
 
 class TrainingError(Exception):
@@ -32,6 +36,7 @@ class TrainingError(Exception):
 
 
 PLACE_OF = {comparison.name: position for position, comparison in enumerate(COMPARISONS)}
+AGE = "age for the feed"
 IDS = {"NHS number": "nhs_number", "UPN": "upn", "child id": "la_child_id", "National Insurance number": "ni_number"}
 BRIDGES = ("NHS number", "UPN", "child id")
 
@@ -57,12 +62,12 @@ OTHER_BIRTH = _agrees("birth date", "different", "a generation apart", "a year o
 GENERATION = _agrees("birth date", "a generation apart")
 OTHER_SURNAME = _agrees("surname and address", "nothing agrees")
 OTHER_SURNAME_AT_DOOR = _agrees("surname and address", "door, other surname")
-NAMES_ALONE = (
-    ~_known("birth date")
-    & _agrees("forename", "the same")
-    & _agrees("surname and address", "surname, no address", "surname and neighbourhood", "surname, other address")
-)
 SAME_BIRTH = _agrees("birth date", "the same")
+NAMESAKES = _agrees("forename", "the same") & _agrees(
+    "surname and address", "surname, no address", "surname and neighbourhood", "surname, other address"
+)
+NAMES_ALONE = NAMESAKES & ~_known("birth date")
+NAMES_AND_LIKE_BIRTH = NAMESAKES & _known("birth date") & ~SAME_BIRTH
 NEAR_BIRTH = _agrees("birth date", "one character apart", "day and month turned round")
 SAME_ID = pl.any_horizontal(*(_agrees(name, "the same") for name in BRIDGES))
 OTHER_ID = pl.any_horizontal(*(_agrees(name, "different") for name in ("NHS number", "UPN")))
@@ -72,11 +77,12 @@ TWINS = OTHER_FORENAME & SAME_BIRTH
 SIBLINGS = (OTHER_FORENAME | MIDDLE_NAME) & OTHER_BIRTH
 PARENT_AND_CHILD = GENERATION
 TWO_PEOPLE = OTHER_ID & (OTHER_BIRTH | OTHER_FORENAME | MIDDLE_NAME)
-NEVER = (TWINS | SIBLINGS | PARENT_AND_CHILD | TWO_PEOPLE) & ~SAME_ID
+CHILD_AMONG_ADULTS = _agrees(AGE, "a child, where the feed knows adults")
+NEVER = (TWINS | SIBLINGS | PARENT_AND_CHILD | TWO_PEOPLE | CHILD_AMONG_ADULTS) & ~SAME_ID
 # Where nothing contradicts, a low weight says only that little could be compared.
 SILENT = ~(
-    OTHER_FORENAME | OTHER_ID | _agrees("birth date", "different", "a year or less apart", "a generation apart")
-    | _agrees("sex", "different")
+    OTHER_FORENAME | OTHER_ID | CHILD_AMONG_ADULTS | _agrees("sex", "different")
+    | _agrees("birth date", "different", "a year or less apart", "a generation apart")
 )  # fmt: skip
 
 # What comparisons taken one by one overlook: relatives agree in everything but forename and birth date at once.
@@ -86,13 +92,20 @@ GUARD = (
     .when(OTHER_FORENAME & NEAR_BIRTH).then(-2.0)
     .when(OTHER_FORENAME & _known("birth date")).then(-9.0)
     .when(OTHER_FORENAME).then(-11.0)
-    .when(GENERATION).then(-6.0)
+    .when(GENERATION | CHILD_AMONG_ADULTS).then(-6.0)
     .when(MIDDLE_NAME & ~SAME_BIRTH).then(-5.0)
     .when(NO_FORENAME).then(-8.0)
     .when(OTHER_SURNAME & SAME_BIRTH).then(-1.5)
-    .when(OTHER_SURNAME_AT_DOOR & ~_known("birth date")).then(-2.0)
+    .when(OTHER_SURNAME_AT_DOOR & ~_known("birth date")).then(
+        pl.when(_agrees("forename", "the same")).then(3.0).otherwise(-2.0)  # few who live together share a forename
+    )
     .otherwise(0.0)
 )  # fmt: skip
+
+
+def full_name() -> pl.Expr:
+    """Forename and surname of a record, null where it lacks either."""
+    return pl.concat_str("forename", "surname", separator="|")
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,7 @@ class Model:
         cut: weight from which pairs are joined.
         grey: weights between which a person should look at a pair.
         settings: what the council chose, frozen with the rest.
+        adults: feeds that tell no birth dates and know adults only.
         facts: what it was trained on, counts only.
         frequencies: `forename` and `surname`: frames of name and frequency. They hold names: keep them in the vault.
     """
@@ -119,6 +133,7 @@ class Model:
     frequencies: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     grey: tuple[float, float] = (-2.0, 6.0)
     settings: Settings = field(default_factory=Settings)
+    adults: tuple[str, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -156,17 +171,22 @@ class Model:
             "together": self.together,
             "cut": self.cut,
             "grey": list(self.grey),
+            "adults": list(self.adults),
             "settings": self.settings.model_dump(mode="json"),
             "m": {name: list(values) for name, values in self.m.items()},
             "u": {name: list(values) for name, values in self.u.items()},
         }
 
-    def save(self, folder: Path) -> None:
-        """Write `model.json`: probabilities and facts, no names. The frequencies are the caller's to keep."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def text(self) -> str:
+        """What `model.json` holds: probabilities, settings and facts, no names."""
         levels = {c.name: [level.label for level in c.levels] for c in self.comparisons}
-        text = {**self._plain(), "model_id": self.model_id, "levels": levels, "facts": dict(self.facts)}
-        (folder / "model.json").write_text(json.dumps(text, indent=1, sort_keys=True), encoding="utf-8")
+        told = {**self._plain(), "model_id": self.model_id, "levels": levels, "facts": dict(self.facts)}
+        return json.dumps(told, indent=1, sort_keys=True)
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json`. The frequencies hold names and are the caller's to keep."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(self.text(), encoding="utf-8")
 
     @staticmethod
     def load(path: Path, frequencies: Mapping[str, pl.DataFrame]) -> Model:
@@ -175,18 +195,30 @@ class Model:
         Raises:
             TrainingError: the file was made for other comparisons, or with other frequencies.
         """
-        path = path / "model.json" if path.is_dir() else path
-        text = json.loads(path.read_text(encoding="utf-8"))
-        settings = Settings.model_validate(text.get("settings", {}))
-        if text["levels"] != {c.name: [level.label for level in c.levels] for c in settings.comparisons}:
-            raise TrainingError(f"{path.name} was trained for other comparisons. Train a new linkage model.")
-        m, u = ({name: tuple(values) for name, values in text[key].items()} for key in ("m", "u"))
-        low, high = text.get("grey", (-2.0, 6.0))
+        path = path / FILE if path.is_dir() else path
+        return Model.parse(path.read_text(encoding="utf-8"), frequencies)
+
+    @staticmethod
+    def parse(text: str, frequencies: Mapping[str, pl.DataFrame]) -> Model:
+        """Read what `text` wrote.
+
+        Raises:
+            TrainingError: it was made for other comparisons, or with other frequencies.
+        """
+        told = json.loads(text)
+        if told["version"] != VERSION:
+            raise TrainingError(f"{FILE} was written by another Kinfold. Train a new linkage model.")
+        settings = Settings.model_validate(told["settings"])
+        if told["levels"] != {c.name: [level.label for level in c.levels] for c in settings.comparisons}:
+            raise TrainingError(f"{FILE} was trained for other comparisons. Train a new linkage model.")
+        m, u = ({name: tuple(values) for name, values in told[key].items()} for key in ("m", "u"))
+        low, high = told["grey"]
         model = Model(
-            text["prior"], m, u, text["together"], text["cut"], text["facts"], dict(frequencies), (low, high), settings
-        )
-        if model.model_id != text["model_id"]:
-            raise TrainingError(f"{path.name} does not fit the name frequencies beside it. Train a new linkage model.")
+            told["prior"], m, u, told["together"], told["cut"], told["facts"], dict(frequencies), (low, high),
+            settings, tuple(told["adults"]),
+        )  # fmt: skip
+        if model.model_id != told["model_id"]:
+            raise TrainingError(f"{FILE} does not fit the name frequencies beside it. Train a new linkage model.")
         return model
 
 
@@ -205,19 +237,25 @@ def engine(folder: Path | None = None, memory: str = "3GB", threads: int = 2) ->
         con.close()
 
 
-def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: float, folder: Path | None) -> pl.DataFrame:
+def compare(
+    people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: float, folder: Path | None, threads: int = 2
+) -> pl.DataFrame:
     """Score pairs with Splink.
 
     Args:
         people: conformed records, at least those of the pairs.
         pairs: `uid_l` < `uid_r`.
         floor: weight below which pairs are dropped; `-inf` keeps all.
+        threads: of DuckDB.
 
     Returns:
-        `uid_l`, `uid_r`, `weight` (before any rule), and `g0`, `g1` ...: the level each comparison reached.
+        `uid_l`, `uid_r`, `weight` (before any rule), `g0`, `g1` ...: the level each comparison reached, and `rarity`:
+        where both names are the same, the bits by which the full name says more than either name by itself.
     """
     names = {f"g{n}": pl.Int8 for n in range(len(model.comparisons))}
-    empty = pl.DataFrame(schema={"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, **names})
+    empty = pl.DataFrame(
+        schema={"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, **names, "rarity": pl.Float64}
+    )
     if not pairs.height:
         return empty
     from splink import DuckDBAPI, Linker
@@ -225,8 +263,11 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
     held = np.zeros(int(people["uid"][-1]) + 1, dtype=bool)
     held[pairs["uid_l"].to_numpy()] = True
     held[pairs["uid_r"].to_numpy()] = True
-    used = people.filter(pl.Series(held[people["uid"].to_numpy()])).drop("fingerprint", "record_id", "feed")
-    with engine(folder) as con:
+    used = people.filter(pl.Series(held[people["uid"].to_numpy()]))
+    adult = pl.col("feed").is_in(model.adults) & pl.col("year").is_null()
+    used = used.with_columns(pl.when(adult).then(pl.col("seen") - GROWN).cast(pl.Int16).alias("grown"))
+    used = used.drop("fingerprint", "record_id", "feed", "seen")
+    with engine(folder, threads=threads) as con:
         api = DuckDBAPI(con)
         con.register("people_frame", used.to_arrow())
         con.execute("create table people as from people_frame")
@@ -236,6 +277,8 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
         )
         linker = Linker(api.register("people"), _settings(model), log_level="ERROR", validate_settings=False)
         for name, table in model.frequencies.items():
+            if name == BEARERS:
+                continue
             rare = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
             rare = rare.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
             con.register(f"frequency_{name}", rare.to_arrow())
@@ -246,9 +289,29 @@ def compare(people: pl.DataFrame, pairs: pl.DataFrame, model: Model, floor: floa
         )
         weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(model.comparisons)))
         frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
-    return frame.with_columns(
-        _levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(model.comparisons)
-    ).sort("uid_l", "uid_r")
+    rarity = np.zeros(len(held))
+    rarity[used["uid"].to_numpy()] = _rarity(used, model)
+    return (
+        frame.with_columns(
+            *(_levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(model.comparisons)),
+            pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]),
+        )
+        .with_columns(pl.when(NAMESAKES).then("rarity").otherwise(0.0).alias("rarity"))
+        .sort("uid_l", "uid_r")
+    )
+
+
+def _rarity(people: pl.DataFrame, model: Model) -> np.ndarray:
+    """Bits by which each record's full name says more, or less, than its two names do one by one."""
+    if BEARERS not in model.frequencies:
+        return np.zeros(people.height)
+    rows = people.select("forename", "surname", full_name().alias(BEARERS))
+    for name in ("forename", "surname", BEARERS):
+        rows = rows.join(model.frequencies[name], on=name, how="left", maintain_order="left")
+    known = [pl.col(f"tf_{n}").fill_null(model.frequencies[n][f"tf_{n}"].min()) for n in ("forename", "surname")]
+    apart = known[0].clip(RAREST) * known[1].clip(RAREST)
+    bits = (apart / pl.col(f"tf_{BEARERS}")).log(2).fill_null(-model.together)
+    return rows.select(bits).to_series().to_numpy()
 
 
 def _parameters(model: Model, comparison: Comparison) -> list[tuple[float, float]]:
@@ -272,6 +335,15 @@ def _levels(weights: pl.Series, model: Model, comparison: Comparison) -> pl.Seri
     return pl.Series(weights.name, level[np.searchsorted((table[1:] + table[:-1]) / 2, weights.to_numpy())])
 
 
+def bits(scored: pl.DataFrame, model: Model) -> np.ndarray:
+    """What the levels of each pair are worth together with the prior, before rules and before names' frequencies."""
+    total = np.full(scored.height, math.log2(model.prior / (1 - model.prior)))
+    for number, comparison in enumerate(model.comparisons):
+        known = [math.log2(m / u) for m, u in _parameters(model, comparison)]
+        total += np.array([*known[::-1], 0.0])[scored[f"g{number}"].to_numpy()]  # a level of -1 takes the last: 0
+    return total
+
+
 def weigh(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
     """Add what comparisons one by one overlook, and say which pairs a shared valid id joins.
 
@@ -283,7 +355,12 @@ def weigh(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
         (nothing contradicts).
     """
     return scored.with_columns(
-        (pl.col("weight") + GUARD - pl.when(NAMES_ALONE).then(model.together).otherwise(0.0)).alias("weight"),
+        (
+            pl.col("weight")
+            + GUARD
+            + pl.col("rarity")
+            + pl.when(NAMES_AND_LIKE_BIRTH).then(-model.together).otherwise(0.0)
+        ).alias("weight"),
         (SAME_ID & ~CONTRADICTS).alias("bridge"),
         NEVER.alias("never"),
         SILENT.alias("silent"),
@@ -310,7 +387,7 @@ def _settings(model: Model) -> Any:
                 "fix_u_probability": True,
             }
             if level.frequency_of and level.frequency_of in model.frequencies:
-                given |= {"tf_adjustment_column": level.frequency_of, "tf_minimum_u_value": 1e-4}
+                given |= {"tf_adjustment_column": level.frequency_of, "tf_minimum_u_value": RAREST}
             levels.append(told.configure(**given))
         comparisons.append(cl.CustomComparison(output_column_name=f"c{number}", comparison_levels=levels))
     return SettingsCreator(

@@ -60,7 +60,7 @@ def stamps(records: pl.DataFrame, key: bytes) -> pl.DataFrame:
         records: `source_record` rows.
         key: secret of the hash.
     """
-    told = [c for c in READ if c not in ("record_id", "row_hash")]
+    told = [c for c in READ if c not in ("record_id", "seen_on", "row_hash")]
     nested = [c for c in told if isinstance(records.schema[c], pl.List)]
     text = pl.concat_str(
         *(

@@ -120,6 +120,7 @@ def link(
     told: Told = NOTHING,
     vanished: Callable[[pl.Series], pl.DataFrame] | None = None,
     forgotten: pl.Series | None = None,
+    threads: int = 2,
 ) -> Linked:
     """Link the records of a night.
 
@@ -139,6 +140,7 @@ def link(
         vanished: given record ids, what `source_record` held of them on the last night, so that a person whose records
             all change feed keeps the id; None: no such person does.
         forgotten: record ids that were withdrawn for good: nothing of them is remembered.
+        threads: of DuckDB.
     """
     rows, shared = prepare(records)
     ids = rows["record_id"]
@@ -159,10 +161,10 @@ def link(
 
     def score(pairs: pl.DataFrame, floor: float) -> pl.DataFrame:
         if base is None:
-            return weigh(compare(people, pairs, model, floor, folder), model)
+            return weigh(compare(people, pairs, model, floor, folder, threads), model)
         needed = np.zeros(rows.height, dtype=bool)
         needed[pairs["uid_l"].to_numpy()] = needed[pairs["uid_r"].to_numpy()] = True
-        return weigh(compare(conform(rows.filter(pl.Series(needed))), pairs, model, floor, folder), model)
+        return weigh(compare(conform(rows.filter(pl.Series(needed))), pairs, model, floor, folder, threads), model)
 
     scored = _scored(blocked, words, same, base, score)
     edges, ends = _edges(_told_of(scored, ids, words, model), same, base)
@@ -199,7 +201,7 @@ def link(
             *found,
             vanished,
             rows,
-            lambda people, pairs: compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder),
+            lambda people, pairs: compare(people, pairs, model, FLOOR - BRIDGED_LOWER, folder, threads),
             model,
             told,
         )

@@ -27,11 +27,11 @@ from assets.summaries import released
 from governance.agreements import Question
 from governance.audit import Entry
 from governance.pseudonyms import record_ids
-from linkage import decisions, review
+from linkage import decisions, protection, review
 from linkage.conform import READ
 from linkage.model import Model
 from summaries.words import say
-from warehouse.tables import LINK_DECISION, MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
+from warehouse.tables import DWELLING, LINK_DECISION, MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
 
 TEAM = "data-stewards"
 SEEN = "register/seen"  # in the vault: what a record said when it was decided on, as a keyed hash
@@ -337,10 +337,19 @@ class Desk:
             self._records = {row["record_id"]: row for row in frame.iter_rows(named=True)}
         return {record: self._records[record] for record in wanted if record in self._records}
 
+    @cached_property
+    def _protected(self) -> frozenset[str]:
+        """The people of the published night whose address nothing may show: those in refuges, and on the register."""
+        store = self.council.store
+        records = store.scan(SOURCE_RECORD).select("record_id", *protection.ADDRESS, "other_addresses").collect()
+        register = decisions.protected(store)
+        found = protection.find(records, self.links, store.read(DWELLING), register)
+        return frozenset(found.people)
+
     def _hidden(self, people: Sequence[str]) -> set[str]:
-        """Which of the people have an address in the register of protected ones: none of theirs is shown."""
+        """Which of these people no address is shown of; whoever came on the register in this sitting is among them."""
         listed = decisions.protected(self.council.store)["record_id"].to_list()
-        return set(self._person_of(listed).values()) & set(people)
+        return {*self._protected, *self._person_of(listed).values()} & set(people)
 
     def _compact(self, row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
         return {

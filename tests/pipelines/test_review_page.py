@@ -33,6 +33,7 @@ from pipelines.review_page import HEADERS, LARGEST, Sitting, serving
 from warehouse.site import PROJECT
 from warehouse.store import Store
 from warehouse.tables import (
+    DWELLING,
     MATCH_EDGE,
     PERSON_LINEAGE,
     PERSON_LINK,
@@ -99,6 +100,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Council:
     put(council, PERSON_LINEAGE, made.lineage)
     flagged = made.links.filter(pl.col("record_id") == ids[0]).select("person_id", pl.lit("x").alias("outcome"))
     put(council, RISK_FLAG, flagged)
+    refuge = {"uprn": "100000000001", "address": "7 PARK VIEW", "postcode": "QH5 5EE", "kind": "refuge"}
+    put(council, DWELLING, pl.DataFrame([refuge]))
     council.store.put(RELEASE.zone, f"released/{NIGHT}/summary", {"released": RELEASE.empty()})
     council.store.publish(NIGHT, {})
     return council
@@ -324,6 +327,12 @@ def test_a_protected_address_is_not_shown_of_any_record_of_that_person(council: 
     desk(council).protect([record(council, "G1")], None, NOTE)
     text = browser.get(f"/pair?of={left}.{right}").text
     assert "MILL LANE" not in text and "QH1 1AA" not in text and "Protected: not shown" in text
+
+
+def test_the_address_of_a_refuge_is_never_shown(council: Council) -> None:
+    shown = desk(council).show(tuple(sorted((record(council, "S1"), record(council, "G3")))))
+    assert "PARK VIEW" not in repr(shown.rows) and "QH5" not in repr(shown.rows) and "STATION ROAD" in repr(shown.rows)
+    assert "PARK VIEW" not in repr(shown) and "OKONKWO" not in repr(shown)
 
 
 def test_the_page_works_without_scripts_and_says_what_each_part_is(browser: Browser) -> None:

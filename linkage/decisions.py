@@ -358,22 +358,46 @@ def rule(pairs: pl.DataFrame, said: Said) -> pl.DataFrame:
 
     Args:
         pairs: `uid_l`, `uid_r`, `weight`, `never`, `silent`.
+
+    Returns:
+        The same rows, with `settled` (somebody said that it is one person; its weight is beyond all others) and
+        `parted` (somebody said that it is not).
     """
     if not said.pairs.height and said.held is None:
-        return pairs
+        return pairs.with_columns(pl.lit(False).alias("settled"), pl.lit(False).alias("parted"))
     told = decisive(pairs, said)
-    same, settles = told["verdict"].eq_missing(SAME), told["strength"].fill_null(0.0) >= SETTLED
-    parts = told["verdict"].is_in([DIFFERENT, NEVER]).fill_null(False)
+    same, strong = told["verdict"].eq_missing(SAME), told["strength"].fill_null(0.0) >= SETTLED
+    parted = told["verdict"].is_in([DIFFERENT, NEVER]).fill_null(False)
     return pairs.with_columns(
-        pl.when(parts)
+        pl.when(parted)
         .then(-SETTLED)  # what people part is not put to the vote of other pairs
         .when(same)
         .then(pl.col("weight") + told["strength"])
         .otherwise("weight")
         .alias("weight"),
-        ((pl.col("never") & ~(same & settles)) | parts).alias("never"),
+        ((pl.col("never") & ~(same & strong)) | parted).alias("never"),
         (pl.col("silent") & told["verdict"].is_null()).alias("silent"),
+        (same & strong).alias("settled"),
+        parted.alias("parted"),
     )
+
+
+def disputed(home: np.ndarray, pairs: pl.DataFrame, held: np.ndarray | None) -> np.ndarray:
+    """Whether somebody says, of the group of each record, that not all of it is one person.
+
+    Args:
+        home: of each record the smallest place of its group.
+        pairs: as `rule` returns it, by places.
+        held: of each record, as `Said.held` has it.
+    """
+    apart = pairs.filter("parted")
+    one, other = home[apart["uid_l"].to_numpy()], home[apart["uid_r"].to_numpy()]
+    found = np.zeros(len(home), dtype=bool)
+    found[one[one == other]] = True
+    if held is not None:
+        kinds = pl.DataFrame({"home": home, "held": held}).filter(pl.col("held") >= 0).unique()
+        found[kinds.filter(kinds["home"].is_duplicated())["home"].to_numpy()] = True
+    return found[home]
 
 
 def enforce(group: np.ndarray, said: Said) -> np.ndarray:

@@ -263,10 +263,9 @@ def main() -> None:
     print(f"  {'':<8}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'ratio':>7}")
     for row in table:
         print(f"  {row['who']:<8}{row['seconds']:>9.1f}{row['cpu']:>8.1f}{row['peak_mb']:>9,}{row['ratio']:>7.2f}")
-    told = table[0]["judged"]
-    print(
-        f"  without writing, polars takes {told:.1f} s; landing the file sealed takes {table[1]['landing']:.1f} s more"
-    )
+    told, all_of_it = table[0]["judged"], table[1]["seconds"]
+    print(f"  without writing, polars takes {told:.1f} s, of which all of ours is {all_of_it / told:.2f} times")
+    print(f"  landing the file sealed takes {table[1]['landing']:.1f} s more")
 
 
 if __name__ == "__main__":

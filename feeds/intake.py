@@ -112,13 +112,13 @@ def _checked(
                 )
         chunks = _chunks(contract, landed, vault, ring, notes)
         spool.grown(work.size())
-        received = gathered(contract, chunks, spool)
+        # rows that stand because they are old may have been judged on other terms
+        again = as_before and contract.delivery == "snapshot" and not contract.look_back
+        received = gathered(contract, chunks, spool, None if again else day)
         step.name = "judging its rows"
         fits = not spool.full
         previous = previous_rows(contract, store, before) if fits else None
-        # rows that stand because they are old may have been judged on other terms
-        told_whole = contract.delivery == "snapshot" and not contract.look_back
-        known = previous if as_before and told_whole else None
+        known = previous if again else None
         made = sifted(contract, received, spool, day, work.look, known)
         _refused(names.values(), made)
         tables = {name: pile.height for name, pile in made.accepted.items()}

@@ -14,7 +14,7 @@ from feeds import cleaning
 from feeds.cleaning import cleaned
 from feeds.contracts import Area, Column, Contract, Event, Involvement, Relationship, Table, Value, Voice, Yield
 from feeds.parsing import dated, matches, parsed
-from feeds.people import People, people, records
+from feeds.people import People, people, records, words
 from feeds.people import source_key as source_key
 from feeds.rules import COUNTED
 from governance.keys import KeyRing
@@ -98,6 +98,13 @@ def key_columns(table: Table) -> list[tuple[str, ...]]:
     """The columns of each key of a person that a table's rows have: of whom they describe, and of whom they tell."""
     keys = [*(person.key for person in table.person), *_owners(table)]
     return list(dict.fromkeys(keys))
+
+
+def read_columns(table: Table) -> list[str]:
+    """The columns of a table that `mapped` looks at: those that its blocks name, and those that have transforms."""
+    blocks = [*table.person, *table.yields, *([table.reference] if table.reference else [])]
+    said = words([table.person_ref, *(block.model_dump() for block in blocks)])
+    return [column.name for column in table.all_columns if column.clean or column.name in said]
 
 
 def _shaped(frame: pl.DataFrame, table: Canonical, alike: Mapping[str, str] | None = None) -> pl.DataFrame:

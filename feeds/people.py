@@ -198,7 +198,7 @@ def _once(person: Person, rows: pl.DataFrame) -> pl.DataFrame:
 
     Rows that tell what happened say who it happened to over and over, and to clean a value is dear.
     """
-    told = _words(person.model_dump())
+    told = words(person.model_dump())
     columns = [name for name in rows.columns if name in told]
     some = rows.lazy().select(*columns, pl.int_range(pl.len(), dtype=pl.UInt32).alias(LAST))
     keys = rows.lazy().select(source_key(person.key).approx_n_unique()).collect().item()
@@ -208,17 +208,12 @@ def _once(person: Person, rows: pl.DataFrame) -> pl.DataFrame:
     return some.group_by(columns, maintain_order=True).agg(pl.col(LAST).last(), count).collect()
 
 
-def _words(said: object) -> set[str]:
+def words(said: object) -> set[str]:
     """Every text in nested settings, names of columns among them."""
-    if isinstance(said, Mapping):
-        return _words(list(said.items()))
-    return (
-        {said}
-        if isinstance(said, str)
-        else {w for s in said for w in _words(s)}
-        if isinstance(said, (list, tuple))
-        else set()
-    )
+    if isinstance(said, str):
+        return {said}
+    within = said.items() if isinstance(said, Mapping) else said if isinstance(said, (list, tuple)) else ()
+    return {word for one in within for word in words(one)}
 
 
 def _read(table: Table, person: Person, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -10,17 +10,19 @@ parted by the hash of their key, then by that of the person, and what comes of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from math import ceil
+from typing import Any, TypeVar
 
 import polars as pl
 
 from feeds import readers
-from feeds.contracts import Contract, Table
-from feeds.mapping import cleaning_counts, key_columns, mapped, source_key
+from feeds.contracts import Contract, Rule, Table
+from feeds.mapping import cleaning_counts, key_columns, mapped, read_columns, source_key
 from feeds.parsing import matches, parsed
 from feeds.repeats import BEFORE, places
 from feeds.rules import COUNTED, Beside, concluded, evidence, judged_alone, of_one_row, rules_of, skips_known
@@ -32,8 +34,11 @@ from warehouse.tables import TABLES
 
 ORDER = "_order"  # where a row of a delivery that is worked on in parts stands among all
 APART = 250_000  # rows that are mapped at once
+TOGETHER = 400_000  # rows that are judged at once while others are read
+AHEAD = 2  # frames that are read while one is judged
 OWN = "_own"  # whether it is this part that counts the row, where rows of several people stand in several
 
+Item = TypeVar("Item")
 Look = Callable[[str, list[str]], pl.DataFrame | None]
 
 
@@ -66,16 +71,75 @@ class Sifted:
         }
 
 
-def gathered(contract: Contract, chunks: Iterable[tuple[str, pl.DataFrame]], spool: Spool) -> dict[str, Pile]:
-    """The rows of a delivery as they are read, by table."""
+@dataclass(frozen=True)
+class Gathered:
+    """A delivery's rows as they were read, by table.
+
+    Attributes:
+        found: what was judged while they were read: for each table and rule the positions of the rows that broke it,
+            among those that withdraw nothing.
+    """
+
+    piles: dict[str, Pile]
+    found: dict[str, dict[int, pl.Series]]
+
+
+def gathered(
+    contract: Contract, chunks: Iterator[tuple[str, pl.DataFrame]], spool: Spool, day: date | None = None
+) -> Gathered:
+    """Read a delivery's rows, and judge them by the rules that look at nothing else while more are being read.
+
+    Args:
+        day: of the delivery; None to judge nothing yet.
+
+    Raises:
+        RuleError: a rule cannot be run.
+    """
     piles = spool.piles(table.name for table in contract.tables)
+    waiting: dict[str, list[pl.DataFrame]] = {table.name: [] for table in contract.tables}
+    rules = {t.name: _at_once(contract, t) if day else {} for t in contract.tables}
+    found = {name: {i: [pl.Series("index", [], pl.UInt32)] for i in some} for name, some in rules.items()}
+    judged = dict.fromkeys(piles, 0)
+
+    def judge(table: Table) -> None:
+        rows, start = pl.concat(waiting[table.name]), judged[table.name]
+        waiting[table.name].clear()
+        purging = _purging(contract, table, rows)
+        rows = rows.filter(~purging) if purging.any() else rows
+        for i, index in judged_alone(contract, table, rules[table.name], rows, None, Beside(day)).items():
+            found[table.name][i].append((index + start).cast(pl.UInt32))
+        judged[table.name] += rows.height
+
     for table in contract.tables:
         columns = {c.name: pl.String for c in table.all_columns}
         piles[table.name].add(pl.DataFrame(schema={**readers.PLACE, **columns}))
-    for name, chunk in chunks:
+    for name, chunk in _ahead(chunks):
         piles[name].add(chunk)
+        if rules[name]:
+            waiting[name].append(chunk)
+        if sum(rows.height for rows in waiting[name]) >= TOGETHER:
+            judge(contract.table(name))
+    for table in contract.tables:
+        if waiting[table.name]:
+            judge(table)
     spool.gathered()
-    return piles
+    return Gathered(piles, {name: {i: pl.concat(parts) for i, parts in some.items()} for name, some in found.items()})
+
+
+def _at_once(contract: Contract, table: Table) -> dict[int, Rule]:
+    """The rules, by number, that need nothing but the row and the day."""
+    rest = ("nested", "member", "before")
+    return {i: r for i, r in enumerate(rules_of(contract, table)) if of_one_row(r) and r.kind not in rest}
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, the next ones being made in a thread of their own while one is worked on."""
+    end: Any = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, items, end) for _ in range(AHEAD))
+        while (item := coming.popleft().result()) is not end:
+            coming.append(pool.submit(next, items, end))
+            yield item
 
 
 # -- judging ----------------------------------------------------------------------------------------------------------
@@ -83,13 +147,13 @@ def gathered(contract: Contract, chunks: Iterable[tuple[str, pl.DataFrame]], spo
 
 def sifted(
     contract: Contract,
-    received: Mapping[str, Pile],
+    read: Gathered,
     spool: Spool,
     day: date,
     look: Look,
     accepted_before: Mapping[str, pl.DataFrame] | None = None,
 ) -> Sifted:
-    """Judge each table, those that others rest on first, and part its rows; `received` is emptied on the way.
+    """Judge each table, those that others rest on first, and part its rows; what was read is emptied on the way.
 
     Args:
         day: of the delivery.
@@ -100,7 +164,7 @@ def sifted(
     Raises:
         RuleError: a rule cannot be run.
     """
-    names = [table.name for table in contract.tables]
+    names, received = [table.name for table in contract.tables], read.piles
     made = Sifted(spool.piles(names), spool.piles(names), spool.piles(names))
     counts: dict[str, pl.DataFrame] = {}
     refused: dict[str, tuple[str, ...]] = {}
@@ -117,8 +181,9 @@ def sifted(
             for name, columns in wanted[table.name].items()
         }
         beside = Beside(day, others, before)
-        rules = rules_of(contract, table)
-        broken: dict[int, list[pl.Series]] = {i: [] for i, rule in enumerate(rules) if of_one_row(rule)}
+        heard = read.found[table.name]
+        alone = {i: r for i, r in enumerate(rules_of(contract, table)) if of_one_row(r) and i not in heard}
+        broken: dict[int, list[pl.Series]] = {i: [] for i in alone}
         over[table.name] = _taken_back(contract, table, received[table.name], over)
         seen, stood, start = [], [], 0
         for rows in _told(contract, table, received[table.name]):
@@ -127,24 +192,26 @@ def sifted(
             if accepted_before is not None:
                 cells = ["_fault", *(c.name for c in table.all_columns)]
                 place = places(rows, accepted_before[table.name], cells)
-            found = _alone(contract, table, rows, orphans, place.is_not_null(), beside)
-            seen.append(evidence(contract, table, rows, found, _among(rows, over[table.name])))
-            stood.append(place)
+            found = _alone(contract, table, alone, rows, orphans, place.is_not_null(), beside)
             for i, index in found.items():
                 broken[i].append((index + start).cast(pl.UInt32))
+            within = {i: index.is_between(start, start + rows.height, "left") for i, index in heard.items()}
+            here = {i: index.filter(within[i]) - start for i, index in heard.items()}
+            seen.append(evidence(contract, table, rows, found | here, _among(rows, over[table.name])))
+            stood.append(place)
             start += rows.height
-        whole = {i: pl.concat(parts) for i, parts in broken.items()}
+        whole = heard | {i: pl.concat(parts) for i, parts in broken.items()}
         verdict = concluded(contract, table, whole, pl.concat(seen))
         del seen
         counts[table.name], refused[table.name] = verdict.counts, verdict.refused
         failed = verdict.failed.group_by("index").agg(pl.col("rule").sort().alias("failed_rules"))
-        own, start = [], 0
-        for i, rows in enumerate(_told(contract, table, received[table.name], made.withdrawing[table.name])):
+        own, start, place = [], 0, pl.concat(stood)
+        for rows in _told(contract, table, received[table.name], made.withdrawing[table.name]):
             index = pl.int_range(start, start + rows.height, dtype=pl.UInt32, eager=True).alias("index")
             hit = index.is_in(failed["index"].implode())
             aside = rows.filter(hit).with_columns(index.filter(hit))
             aside = aside.join(failed, on="index", how="left", maintain_order="left").drop("index")
-            well = rows.with_columns(stood[i])
+            well = rows.with_columns(place.slice(start, rows.height))
             well = well.filter(~hit) if aside.height else well
             made.quarantined[table.name].add(aside)
             made.accepted[table.name].add(well)
@@ -165,13 +232,13 @@ def sifted(
 def _alone(
     contract: Contract,
     table: Table,
+    rules: Mapping[int, Rule],
     rows: pl.DataFrame,
     orphans: pl.Series | None,
     known: pl.Series,
     beside: Beside,
 ) -> dict[int, pl.Series]:
-    """The rules on one row: of rows that are known, those that depend on more than the row alone."""
-    rules = {i: rule for i, rule in enumerate(rules_of(contract, table)) if of_one_row(rule)}
+    """What rules on one row say; of rows that are known, those that depend on more than the row alone."""
     if not known.any():
         return judged_alone(contract, table, rules, rows, orphans, beside)
     fresh = (~known if orphans is None else ~known | orphans).arg_true()
@@ -185,15 +252,21 @@ def _alone(
 
 
 def _told(contract: Contract, table: Table, received: Pile, withdrawing: Pile | None = None) -> Iterator[pl.DataFrame]:
-    """The rows that are judged; those that withdraw a case or a row go to a pile of their own.
-
-    A row that could not be read as one withdraws nothing: what it says, and of whom, may be another column's.
-    """
-    for rows in received if received.height else [received.shape]:
-        purging = rows.select(_withdraws(contract, table).alias("purging"))["purging"]
+    """The rows that are judged; those that withdraw a case or a row go to a pile of their own, and all leave theirs."""
+    pieces = received if withdrawing is None else received.drained()
+    for rows in pieces if received.height else [received.shape]:
+        purging = _purging(contract, table, rows)
         if withdrawing is not None:
             withdrawing.add(rows.filter(purging))
         yield rows.filter(~purging) if purging.any() else rows
+
+
+def _purging(contract: Contract, table: Table, rows: pl.DataFrame) -> pl.Series:
+    """Which rows withdraw a case or a row.
+
+    A row that could not be read as one withdraws nothing: what it says, and of whom, may be another column's.
+    """
+    return rows.select(_withdraws(contract, table).alias("purging"))["purging"]
 
 
 def _withdraws(contract: Contract, table: Table) -> pl.Expr:
@@ -349,9 +422,9 @@ def settled(
         if contract.delivery == "messages":
             keys.append(_keys_alone(contract, splits, state))
         for table in contract.tables:
-            rows = by_person(table, state[table.name], parts, heights[table.name])
-            for pile, some in zip(people[table.name], rows, strict=True):
-                pile.add(some)
+            part = by_person(table, state[table.name], parts, heights[table.name])
+            for i, pile in enumerate(people[table.name]):
+                pile.add(part(i))
     for table in contract.tables if keys else ():
         name = table.name
         result.splits[name] = Split(*(pl.concat(column) for column in zip(*(s[name] for s, _ in keys), strict=True)))
@@ -450,41 +523,43 @@ def _binned(rows: pl.DataFrame, key: list[str], bins: list[Pile]) -> None:
         pile.add(rows.filter(place == i))
 
 
-def by_person(table: Table, rows: pl.DataFrame, parts: int, height: int) -> list[pl.DataFrame]:
-    """A table's rows in parts: each has all rows of its people, in order, and `OWN`.
+def by_person(table: Table, rows: pl.DataFrame, parts: int, height: int) -> Callable[[int], pl.DataFrame]:
+    """A table's rows in parts, each made when it is asked for by its number.
 
-    Rows of nobody, such as reference data, of which the last of a key counts, stay in their order from part to part.
+    Each has all rows of its people, in order, and `OWN` where a row holds several people. Rows of nobody, such as
+    reference data, of which the last of a key counts, stay in their order from part to part.
 
     Args:
-        rows: with `ORDER`, which is below `height`.
+        rows: with `ORDER`, which is below `height`, where they are nobody's.
     """
     keys = [source_key(columns) for columns in key_columns(table)]
     if table.reference and table.reference.area:  # their deciles are of all areas, of which there are few
-        none = rows.clear().with_columns(pl.lit(True).alias(OWN))
-        return [rows.with_columns(pl.lit(True).alias(OWN)), *([none] * (parts - 1))]
+        return lambda i: rows.clear() if i else rows
     if not keys:
         place = rows.select(pl.col(ORDER) * parts // max(height, 1)).to_series()
-        return [rows.filter(place == i).with_columns(pl.lit(True).alias(OWN)) for i in range(parts)]
+        return lambda i: rows.filter(place == i)
     bins = rows.select((key.hash(3) % parts).alias(str(i)) for i, key in enumerate(keys))
     if len(keys) == 1:
-        place = bins.to_series()
-        return [rows.filter(place == i).with_columns(pl.lit(True).alias(OWN)) for i in range(parts)]
-    mine = bins["0"]
-    return [
-        rows.with_columns((mine == i).alias(OWN)).filter(bins.select(pl.any_horizontal(pl.all() == i).alias("x"))["x"])
-        for i in range(parts)
-    ]
+        return lambda i: rows.filter(bins["0"] == i)
+    return lambda i: rows.with_columns((bins["0"] == i).alias(OWN)).filter(
+        bins.select(pl.any_horizontal(pl.all() == i).alias("x"))["x"]
+    )
+
+
+def _owned(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that a part counts."""
+    return rows.filter(OWN).drop(OWN) if OWN in rows.columns else rows
 
 
 def mapped_part(
     contract: Contract, delivery: str, rows: Mapping[str, pl.DataFrame], number: int, parts: int, ring: KeyRing
 ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """What `mapped` makes of one part of a state, as `by_person` parted it: frames, and counts of its own rows."""
-    plain = {name: frame.drop(OWN) for name, frame in rows.items()}
+    plain = {name: frame.drop(OWN, strict=False) for name, frame in rows.items()}
     frames, counts = mapped(contract, delivery, plain, ring)
     if all(len(key_columns(table)) <= 1 for table in contract.tables):
         return frames, counts
-    others = {name: plain[name].filter(~frame[OWN]) for name, frame in rows.items()}
+    others = {n: f.filter(~pl.col(OWN)) if OWN in f.columns else f.clear() for n, f in rows.items()}
     counts = counts.with_columns(counts["rows"] - cleaning_counts(contract, others)["rows"])
     keys = pl.concat(
         [rows[t.name].select(source_key(columns).alias("key")) for t in contract.tables for columns in key_columns(t)]
@@ -502,16 +577,22 @@ def mapped_apart(
     contract: Contract, delivery: str, state: Mapping[str, pl.DataFrame], ring: KeyRing, pool: Executor
 ) -> list[Future[tuple[dict[str, pl.DataFrame], pl.DataFrame]]]:
     """What `mapped` is making, in a pool, of a state in memory: at once if it is small, else in parts by person."""
-    rows = sum(frame.height for frame in state.values())
-    if rows <= APART or any(table.reference for table in contract.tables):
+    height = sum(frame.height for frame in state.values())
+    if height <= APART or any(table.reference for table in contract.tables):
         return [pool.submit(mapped, contract, delivery, state, ring)]
-    parts = ceil(rows / APART)
-    split: list[dict[str, pl.DataFrame]] = [{} for _ in range(parts)]
+    parts = ceil(height / APART)
+    split: dict[str, Callable[[int], pl.DataFrame]] = {}
     for table in contract.tables:
-        numbered = state[table.name].with_columns(_order(0))
-        for i, some in enumerate(by_person(table, numbered, parts, numbered.height)):
-            split[i][table.name] = some.drop(ORDER)
-    return [pool.submit(mapped_part, contract, delivery, part, i, parts, ring) for i, part in enumerate(split)]
+        rows = state[table.name].select(read_columns(table))
+        if not key_columns(table):
+            rows = rows.with_columns(_order(0))
+        split[table.name] = by_person(table, rows, parts, rows.height)
+
+    def part(i: int) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+        rows = {name: part(i).drop(ORDER, strict=False) for name, part in split.items()}
+        return mapped_part(contract, delivery, rows, i, parts, ring)
+
+    return [pool.submit(part, i) for i in range(parts)]
 
 
 def _mapped_parts(
@@ -530,7 +611,7 @@ def _mapped_parts(
         frames, counts = mapped_part(contract, delivery, rows, i, parts, ring)
         result.cleaned = added([result.cleaned, counts] if i else [counts])
         for name in rows:
-            yield f"accepted__{name}", rows[name].filter(OWN).drop(OWN)
+            yield f"accepted__{name}", _owned(rows[name])
         del rows
         for name, frame in frames.items():
             if "record_id" in frame.columns:

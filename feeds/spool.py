@@ -20,6 +20,7 @@ from warehouse.store import Cipher
 CELL = 20  # bytes that a cell of text takes in memory, about: what polars itself estimates leaves much out
 BUDGET = 600 << 20  # bytes of rows that one delivery may have in memory
 PIECE = 112 << 20  # bytes of rows that are worked on at once, of a delivery that has more
+SMALL = 20_000  # rows of a frame that is not worth a step of its own
 LOCK = ".lock"
 
 
@@ -142,6 +143,17 @@ class Pile:
             yield self._spool.read(name)
         if self._frames:
             yield pl.concat(self._frames)
+
+    def drained(self) -> Iterator[pl.DataFrame]:
+        """The frames as they were added (small ones put together) or set down, none kept once given; not cleared."""
+        for name in self._set_down:
+            yield self._spool.read(name)
+            self._spool.drop(name)
+        while self._frames:
+            some = [self._frames.pop(0)]
+            while self._frames and sum(frame.height for frame in some) < SMALL:
+                some.append(self._frames.pop(0))
+            yield pl.concat(some, rechunk=True) if some[1:] else some[0]
 
     def whole(self) -> pl.DataFrame:
         """All of it as one frame."""

@@ -61,7 +61,8 @@ class Vault:
             warnings.simplefilter("ignore")  # polars calls its encryption unstable
             properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=name.encode())
             # the lightest level takes no more room, for most of what is kept here are ids and names
-            frame.write_parquet(path, compression_level=1, encryption=properties)
+            # and least and greatest values, of hashed ids and of names, let no reader skip anything
+            frame.write_parquet(path, compression_level=1, statistics=False, encryption=properties)
         wrapped = aes_key_wrap(self._ring.key("vault/wrap"), key)
         with path.open("rb") as file:
             os.fsync(file.fileno())

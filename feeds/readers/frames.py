@@ -11,7 +11,7 @@ import polars as pl
 
 from feeds.contracts import Column, Contract, Table
 
-CHUNK = 200_000  # rows of a frame, at most
+CHUNK = 50_000  # rows of a frame, at most: text of about 10 MB, of which memory is used again and again
 PLACE = {
     "_file": pl.String,
     "_row": pl.Int64,

@@ -438,7 +438,7 @@ class _Rows:
             schema=schema,
             missing_columns="insert",
             truncate_ragged_lines=True if ragged else None,
-        )
+        ).rechunk()  # it comes in scraps, which each later step would put together for itself
 
     def _counted(self, block: bytes) -> pl.DataFrame:
         """A block with rows that are longer or shorter than the header, or blank."""
@@ -566,12 +566,15 @@ def _spaced(block: bytes, delimiter: str, quote: str, rows: int) -> bool:
         return True
     if b" " not in block:
         return False
-    at = np.flatnonzero(raw == 32)
-    if at.size * 8 > raw.size or at[0] == 0 or at[-1] == raw.size - 1:
+    if block.startswith(b" ") or block.endswith(b" "):
         return True
-    edge = np.zeros(256, bool)
-    edge[[ord(delimiter), ord(quote), NEWLINE, RETURN]] = True
-    return bool((edge[raw[at - 1]] | edge[raw[at + 1]]).any())
+    edges = [byte for byte in (ord(delimiter), ord(quote), NEWLINE, RETURN) if byte in block]
+    for start in range(0, raw.size, STEP):
+        some = raw[start : start + STEP + 1]
+        space, edge = some == 32, np.logical_or.reduce([some == byte for byte in edges])
+        if (space[:-1] & edge[1:]).any() or (edge[:-1] & space[1:]).any():
+            return True
+    return False
 
 
 def lines_of(data: bytes, rest: bytes, text: Text) -> Iterator[str]:

@@ -39,7 +39,7 @@ def measure(tables: Mapping[str, pl.DataFrame], truth: Mapping[str, pl.DataFrame
         true = _pairs(there, "household")
         rows.append(_row("lives with, today", of, _among(found, there), true, _among(rival, there)))
     rows.append(_row("lives with, today", "everyone", found, _pairs(lives, "household"), rival))
-    return pl.concat([pl.DataFrame(rows), _alone(member, lives)], how="diagonal")
+    return pl.concat([pl.DataFrame(rows), _alone(member, truth["household"], lives)], how="diagonal")
 
 
 def _who(links: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
@@ -77,13 +77,13 @@ def _row(measure: str, of: str, found: pl.DataFrame, true: pl.DataFrame, rival: 
     }  # fmt: skip
 
 
-def _alone(member: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
+def _alone(member: pl.DataFrame, everyone: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
     """For each grade of living alone: how many of those said to live alone do, and how many of those who do are found.
 
     Someone said to live alone who lives nowhere by the truth, or in a house of many tenants, is a mistake.
     """
-    size = lives.select("household", "kind", "person").with_columns(pl.len().over("household").alias("size"))
-    alone = size.filter((pl.col("size") == 1) & (pl.col("kind") == "home")).select("person")
+    one = (pl.len().over("household") == 1) & (pl.col("kind") == "home")
+    alone = everyone.filter(one).join(lives, on="person", how="semi").select("person")
     rows = []
     for grades in (("strong",), ("some",), ("strong", "some")):
         said = member.filter(pl.col("lives_alone").is_in(grades)).select("person").unique()

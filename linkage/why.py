@@ -35,6 +35,7 @@ from linkage.model import (
 
 PAIR = ["record_l", "record_r"]
 PRIOR, RARITY = "two records at random", "rarity of names"
+WIDE, SHORT = 1000, 24  # pixels of a chart, letters under a bar's name
 RULE, SHARED = "seen together", "a shared valid id"
 # what the comparisons say when they are read together, the first that holds
 PATTERNS = (
@@ -325,7 +326,8 @@ def _path(tree: Sequence[Link], start: str, end: str) -> list[Link]:
 
 def sentences(told: Why) -> list[str]:
     """The answer in words, without a value: what stands tonight first, then the evidence."""
-    between = f"a record of {told.feeds[0]} and a record of {told.feeds[1]}"
+    one, other = told.feeds
+    between = f"two records of {one}" if one == other else f"a record of {one} and a record of {other}"
     if told.together:
         first = f"Yes: {between} are one person tonight."
     elif None in told.people:
@@ -333,7 +335,7 @@ def sentences(told: Why) -> list[str]:
     else:
         first = f"No: {between} are two people tonight."
     lines = [first]
-    verdict = "joins" if told.weight >= told.cut else "does not join"
+    verdict = "would join" if told.weight >= told.cut else "would not join"
     lines.append(
         f"Their own evidence weighs {told.weight:+.1f} bits ({told.probability:.1%}); the cut is {told.cut:+.1f}, so "
         f"that by itself it {verdict} them."
@@ -389,7 +391,7 @@ def waterfall(told: Why) -> dict[str, Any]:
                 "m_probability": None,
                 "u_probability": None,
                 "bayes_factor_description": level,
-                "value_l": level,
+                "value_l": level if len(level) <= SHORT else f"{level[: SHORT - 2]}…",
                 "value_r": "",
                 "term_frequency_adjustment": what == RARITY,
                 "bar_sort_order": len(records),
@@ -398,7 +400,7 @@ def waterfall(told: Why) -> dict[str, Any]:
         )
     spec: dict[str, Any] = WaterfallChart(records).chart_dict
     spec["params"] = [{"name": "record_number", "value": 0}]  # one pair: nothing to slide to
-    spec["width"] = {"step": 125}
+    spec["width"] = {"step": max(70, min(125, WIDE // len(records)))}
     for layer in spec["layer"][0]["layer"]:
         mark = layer["mark"]
         if isinstance(mark, dict) and "fontSize" in mark:

@@ -47,7 +47,7 @@ def test_who_stands_together_by_way_of_others_is_told_the_way(
     said = " ".join(sentences(told))
     assert said.startswith("Yes: ")
     assert "by way of" in said
-    assert "does not join them" in said
+    assert "would not join them" in said
 
 
 def test_what_forbids_and_what_people_decided_is_told_in_words(

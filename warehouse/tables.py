@@ -755,7 +755,11 @@ ACCESS_LOG = Table(
         Column("at", TIMESTAMP, "when (UTC)"),
         Column("actor", pl.String, "the user or process"),
         Column("role", pl.String, "in which role"),
-        Column("action", pl.String, "release, reveal, read, refuse, recall, decide, withdraw, protect, unprotect, matching or export"),
+        Column(
+            "action",
+            pl.String,
+            "release, reveal, read, refuse, recall, decide, withdraw, protect, unprotect, matching or export",
+        ),
         Column("team", pl.String, "for which team"),
         _PERSON_ID,
         Column("reason", pl.String, "why"),

@@ -148,8 +148,9 @@ def household(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
         records, links, related, events, found.stays, hidden, last(SOCIAL_GROUP, SOCIAL_GROUP_MEMBER), tonight, key
     )
     frames = (found.table(), homes.household, homes.member, homes.lineage, met.group, met.member)
+    right = {f"right of {row['feed']}, {row['state']}": row["learnt"] for row in found.trust.iter_rows(named=True)}
     for table, frame in zip(LIVING, frames, strict=True):
-        yield council.write(table, tonight, frame)
+        yield council.write(table, tonight, frame, right if table is OCCUPANCY else None)
 
 
 def protected_of(

@@ -20,7 +20,6 @@ from warehouse.tables import (
     HOUSEHOLD_MEMBER,
     NAME,
     OCCUPANCY,
-    PERSON,
     PLACE,
     RELATIONSHIP,
 )
@@ -146,8 +145,3 @@ class Lived:
 def filled(schema: pl.Schema, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows with null where they say nothing."""
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
-
-
-def blank_person(**more: Any) -> pl.DataFrame:
-    """One golden record."""
-    return filled(PERSON.schema, [more])

@@ -268,7 +268,8 @@ def _derived(people: pl.DataFrame) -> pl.DataFrame:
 
 def _keys(people: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
     """`uid`, `key` of each record under each rule."""
-    people = _derived(people)
+    if any(column not in people.columns for rule in rules.values() for column in rule.columns):
+        people = _derived(people)
     found = []
     for number, rule in enumerate(rules.values()):
         rows = people.select("uid", *rule.columns).drop_nulls()

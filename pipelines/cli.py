@@ -20,7 +20,14 @@ from governance.keys import (
     delivery_key_file,
     key_file,
 )
-from pipelines import evaluation_commands, feed_commands, recall_commands, reconcile_command, steward_commands
+from pipelines import (
+    evaluation_commands,
+    feed_commands,
+    linkage_commands,
+    recall_commands,
+    reconcile_command,
+    steward_commands,
+)
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
 from warehouse.store import StoreError
@@ -65,6 +72,7 @@ main.add_command(recall_commands.recall)
 main.add_command(reconcile_command.reconcile)
 main.add_command(evaluation_commands.linkage)
 main.add_command(evaluation_commands.why)
+main.add_command(linkage_commands.link)
 for group in steward_commands.GROUPS:
     main.add_command(group)
 

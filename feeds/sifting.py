@@ -35,7 +35,7 @@ from warehouse.tables import TABLES
 ORDER = "_order"  # where a row of a delivery that is worked on in parts stands among all
 APART = 250_000  # rows that are mapped at once
 TOGETHER = 400_000  # rows that are judged at once while others are read
-AHEAD = 2  # frames that are read while one is judged
+AHEAD = 8  # frames that are read while rows are judged: as many rows, where frames are large
 OWN = "_own"  # whether it is this part that counts the row, where rows of several people stand in several
 
 Item = TypeVar("Item")

@@ -469,12 +469,12 @@ def told(rows: pl.DataFrame, opened: pl.DataFrame, outcomes: Mapping[str, str]) 
     )
     blocks: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in named.iter_rows(named=True):
-        key = (row["because"], row["own"], row["wrong_from"], row["wrong_to"])
+        said = (wrong(row["because"], row["own"]), CAUSES[row["because"]])
         block = blocks.setdefault(
-            key,
+            (*said, row["wrong_from"], row["wrong_to"]),
             {
-                "wrong": wrong(row["because"], row["own"]),
-                "why": CAUSES[row["because"]],
+                "wrong": said[0],
+                "why": said[1],
                 "from": say(row["wrong_from"]),
                 "to": say(row["wrong_to"]),
                 "outputs": [],

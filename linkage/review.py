@@ -18,7 +18,7 @@ from linkage.decisions import SAME, UNSURE, conflicts, in_force
 from linkage.model import Model
 
 KINDS = {
-    "conflict": "reviewers have decided otherwise",
+    "conflict": "reviewers disagree about them",
     "second": "a second opinion is asked for",
     "changed": "decided, but a record has changed since",
     "apart": "alike, yet kept apart by a rule or by the records around them",

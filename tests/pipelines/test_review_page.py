@@ -296,7 +296,7 @@ def test_a_conflict_shows_both_reviewers_with_their_notes(council: Council, brow
         assert "Same landlord" in both and "Two people in one flat" in both
     with serving(Sitting(desk(council, "cat"))) as sitting:
         third = Browser(sitting).enter().get()
-        assert third.value("pair") == pair and "reviewers have decided otherwise" in third.text
+        assert third.value("pair") == pair and "reviewers disagree about them" in third.text
 
 
 def test_a_second_opinion_is_asked_of_another_and_of_the_same_once_a_record_changes(council: Council) -> None:

@@ -16,7 +16,7 @@ from linkage.decisions import SETTLED
 
 UNSCORED = -2.0  # the weight of a pair in a component too large to compare every pair of it
 LARGEST = 200  # records in a component whose every pair is compared
-RUNAWAY = 1_000  # records in a component beyond which it is parted at higher weights before anything else
+RUNAWAY = 300  # records in a component beyond which it is parted at higher weights before anything else
 STEP = 2.0  # bits by which the weight then rises each time
 FORBIDDEN = -6.0  # the most that a pair weighs which a rule forbids
 OUTVOTED = 0.25  # share of the pairs between two groups that rules may forbid before they must stay apart

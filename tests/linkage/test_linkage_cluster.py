@@ -1,0 +1,108 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkage.cluster import LARGEST, PERSON, RUNAWAY, Alarm, alarms, bridges, components, refine
+from linkage.decisions import SETTLED
+
+Pair = tuple[int, int, float, bool]
+
+
+def edges(pairs: list[Pair]) -> pl.DataFrame:
+    schema = {"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, "never": pl.Boolean}
+    return pl.DataFrame(pairs, schema=schema, orient="row").with_columns(pl.lit(False).alias("silent"))
+
+
+def clustered(height: int, pairs: list[Pair], otherwise: float = -8.0, cut: float = 0.0) -> list[int]:
+    found = edges(pairs)
+    component = components(height, found, cut)
+
+    def score(more: pl.DataFrame) -> pl.DataFrame:
+        blank = pl.lit(False)
+        return more.with_columns(pl.lit(otherwise).alias("weight"), never=blank, silent=blank)
+
+    return refine(component, found, cut, np.ones(height, dtype=bool), score).tolist()
+
+
+def test_two_people_whom_one_weak_pair_joins_are_parted() -> None:
+    first, second = [(0, 1, 9.0, False), (0, 2, 9.0, False), (1, 2, 9.0, False)], [(3, 4, 9.0, False)]
+    assert clustered(5, [*first, *second, (2, 3, 1.0, False)]) == [0, 0, 0, 3, 3]
+
+
+def test_twins_stay_apart_although_records_of_both_are_like_a_third() -> None:
+    never = [(a, b, 4.0, True) for a in (0, 1) for b in (2, 3)]
+    own = [(0, 1, 20.0, False), (2, 3, 20.0, False)]
+    third = [(a, 4, 3.0 if a < 2 else 2.0, False) for a in range(4)]
+    assert clustered(5, [*own, *never, *third]) == [0, 0, 2, 2, 0]
+
+
+def test_one_wrong_record_does_not_part_a_person_though_a_rule_forbids_one_of_its_pairs() -> None:
+    pairs = [(a, b, 15.0, False) for a in range(5) for b in range(a + 1, 5)]
+    pairs = [(a, b, 4.0, True) if (a, b) == (0, 4) else (a, b, w, n) for a, b, w, n in pairs]
+    assert clustered(5, pairs) == [0, 0, 0, 0, 0]
+
+
+def test_what_people_forbid_is_not_put_to_a_vote() -> None:
+    pairs = [(a, b, 15.0, False) for a in range(5) for b in range(a + 1, 5) if (a, b) != (0, 4)]
+    found = clustered(5, [*pairs, (0, 4, -SETTLED, True)])
+    assert found[0] != found[4]
+
+
+def test_what_people_join_is_not_drowned_by_the_other_pairs() -> None:
+    assert clustered(3, [(0, 1, SETTLED, False), (0, 2, 9.0, False)], otherwise=-9.0)[:2] == [0, 0]
+
+
+def test_a_chain_longer_than_any_family_is_parted_where_it_is_weakest() -> None:
+    height = RUNAWAY + 60
+    chain = [(n, n + 1, 1.0 if n == RUNAWAY // 2 else 19.0, False) for n in range(height - 1)]
+    found = np.array(clustered(height, chain))
+    assert found[RUNAWAY // 2] != found[RUNAWAY // 2 + 1]
+    assert LARGEST < RUNAWAY
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=30))
+def test_a_bridge_is_a_pair_without_which_a_person_falls_apart(drawn: list[tuple[int, int]]) -> None:
+    pairs = sorted({(min(p), max(p)) for p in drawn if p[0] != p[1]})
+    every = [(a, b, 5.0, False) for a, b in pairs]
+    group = components(12, edges(every), 0.0)
+    size = np.bincount(group, minlength=12)
+    apart = {
+        (a, b)
+        for a, b, *_ in every
+        if size[group[a]] > 2
+        and components(12, edges([p for p in every if p[:2] != (a, b)]), 0.0)[b]
+        != components(12, edges([p for p in every if p[:2] != (a, b)]), 0.0)[a]
+    }
+    found = bridges(group, edges(every), 0.0)
+    assert set(found.select("uid_l", "uid_r").iter_rows()) == apart
+
+
+def raised(found: tuple[Alarm, ...]) -> set[str]:
+    return {alarm.name for alarm in found if alarm.raised}
+
+
+def test_a_person_of_too_many_records_and_one_thread_between_two_are_told_with_the_records_concerned() -> None:
+    half = PERSON // 2 + 2
+    sides = [(a + side, b + side, 9.0, False) for side in (0, half) for a in range(half) for b in range(a + 1, half)]
+    every = edges([*sides, (half - 1, half, 3.0, False)])
+    group = components(2 * half, every, 0.0)
+    found = alarms(group, group, every, 0.0)
+    assert raised(found) == {"records of the largest person", "share of people who hang together by one pair"}
+    assert {alarm.uids for alarm in found if alarm.raised} == {(0,), (half - 1,)}
+
+
+def test_quiet_clusters_raise_no_alarm() -> None:
+    every = edges([(0, 1, 9.0, False), (0, 2, 9.0, False), (1, 2, 9.0, False)])
+    group = components(4, every, 0.0)
+    assert not raised(alarms(group, group, every, 0.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_component_is_parted_alike_whichever_components_are_looked_at_beside_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = [(a, b, float(rng.normal(2, 6)), bool(rng.random() < 0.1)) for a in range(20) for b in range(a + 1, 20)]
+    alone = clustered(20, pairs)
+    beside = [(a + 20, b + 20, float(rng.normal(2, 6)), False) for a, b, *_ in pairs]
+    assert clustered(40, [*pairs, *beside])[:20] == alone

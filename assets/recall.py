@@ -90,7 +90,9 @@ def recalls(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
     counts |= {f"recalled, {kind}": count for kind, count in new.group_by("kind").len().sort("kind").iter_rows()}
     yield council.write(RECALL, tonight, all_of_them, counts)
     released = _released(council, links, nights)
-    wrong = recall.unaccounted(all_of_them, links, released, _left(council, RELEASE, before))
+    wrong = recall.unaccounted(
+        all_of_them, tonight, links, released, _ledger(council, before, _concerned(links, nights))
+    )
     yield dg.AssetCheckResult(
         passed=not wrong,
         check_name=CHECK,
@@ -110,8 +112,9 @@ def recall_file(context: dg.AssetExecutionContext, council: dg.ResourceParam[Cou
     """Tell each recipient, and put notices where the files were."""
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
-    rows, ledger = store.read(RECALL, tonight), _left(council, RELEASE, before)
+    rows = store.read(RECALL, tonight)
     new = rows.filter(pl.col("night") == tonight)
+    ledger = _ledger(council, before, new.filter(pl.col("file").is_not_null())["first"].unique().to_list())
     now, already = datetime.now(UTC).replace(tzinfo=None), logged(council, tonight)
     let_out, opened = (
         partial(releaser(council).release_many, night=tonight, now=now, logged=already),
@@ -158,6 +161,18 @@ def _left(council: Council, table: Table, night: date | None) -> pl.DataFrame:
     """A table as a night left it; empty where there was none, or it had no such table yet."""
     there = night and str(night) in council.store.folders(table.zone, table.name)
     return council.store.read(table, night) if there else table.empty()
+
+
+def _ledger(council: Council, before: date | None, nights: Sequence[date]) -> pl.DataFrame:
+    """All that was released, also on these nights where one of them stopped before it was published."""
+    parts = [
+        _let_out(council, night, kind).select(RELEASE.schema.names())
+        for night in nights
+        for kind in ("summary", "report")
+        if council.store.has(Zone.LEDGER, f"{RELEASED}/{night}/{kind}")
+    ]
+    every = pl.concat([_left(council, RELEASE, before).lazy(), *parts])
+    return every.unique("release_id", keep="first", maintain_order=True).collect()
 
 
 def _caused(

@@ -380,20 +380,24 @@ def _state(night: date) -> pl.Expr:
     return pl.when(over).then(pl.lit(CLOSED)).otherwise(pl.lit(OPEN))
 
 
-def unaccounted(recalls: pl.DataFrame, links: pl.DataFrame, released: pl.DataFrame, ledger: pl.DataFrame) -> list[str]:
+def unaccounted(
+    recalls: pl.DataFrame, night: date, links: pl.DataFrame, released: pl.DataFrame, ledger: pl.DataFrame
+) -> list[str]:
     """What does not reconcile between the release ledger and the recalls, in words; empty where all of it does.
 
     Args:
         recalls: RECALL of the night.
+        night: the night.
         links: the night's undone links.
         released: `release_id`, `person_id`, `night` of every summary let out, as the ledger has them.
-        ledger: RELEASE up to the night before.
+        ledger: what was released up to the night before, as RELEASE.
     """
     about = released.join(links.select("person_id", "from", "to"), on="person_id")
     about = about.filter((pl.col("from") <= pl.col("night")) & (pl.col("night") < pl.col("to")))
     recalled = recalls.filter(pl.col("kind").is_in(["summary", "report"]))
     missing = about.join(recalled, left_on="release_id", right_on="output_id", how="anti")["release_id"].n_unique()
-    strange = recalled.join(ledger, left_on="output_id", right_on="release_id", how="anti").height
+    new = recalled.filter(pl.col("night") == night)
+    strange = new.join(ledger, left_on="output_id", right_on="release_id", how="anti").height
     wrong = [f"{missing} releases that used an undone link have no recall"] if missing else []
     return wrong + ([f"{strange} recalls name a release that the ledger does not know"] if strange else [])
 

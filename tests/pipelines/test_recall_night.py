@@ -42,7 +42,7 @@ from warehouse.tables import (
     Zone,
 )
 
-FIRST, SECOND, THIRD = (date(2026, 11, day) for day in (20, 21, 22))
+FIRST, SECOND, THIRD, FOURTH = (date(2026, 11, day) for day in (20, 21, 22, 23))
 NOW = datetime(2026, 11, 20, 2)
 CANARY = "Zebedee Canaryson"
 ALIKE, OTHER = "a" * 32, "b" * 32  # two records that stand as one, wrongly
@@ -215,6 +215,19 @@ def test_of_a_night_that_kept_no_uses_the_release_ledger_tells_whom_a_summary_wa
     assert night(council, SECOND, PARTED)
     recalled = council.store.read(RECALL, SECOND).filter(kind="summary")
     assert recalled["person_id"].to_list() == [CHILD]
+
+
+def test_what_a_night_let_out_that_was_never_published_is_recalled_too(council: Council) -> None:
+    council.store.write(OUTPUT_USE, FIRST, OUTPUT_USE.empty())
+    assert not night(council, SECOND, PARTED), "it stops on what is missing, after its summaries have left"
+    council.store.remove(Zone.LEDGER, f"{OUTPUT_USE.name}/{FIRST}")
+    assert night(council, THIRD, {ALIKE: CHILD, OTHER: CHILD}) and night(council, FOURTH, PARTED)
+    ledger, rows = council.store.read(RELEASE, FOURTH), council.store.read(RECALL, FOURTH)
+    left_out = council.store.get(Zone.LEDGER, f"released/{SECOND}/summary", "released").collect()
+    assert left_out.join(ledger, on="release_id", how="semi").is_empty()
+    child = left_out.filter(person_id=CHILD)
+    assert set(child["release_id"]) <= set(rows["output_id"])
+    assert "RECALLED" in (council.home / "outbox" / child["file"].item()).read_text()
 
 
 def test_an_address_that_is_protected_takes_back_what_showed_it_once(council: Council) -> None:

@@ -225,11 +225,16 @@ def test_a_release_that_nothing_recalled_and_a_recall_of_no_release_are_both_fou
     links = frame(pl.Schema({**recall.UNDONE}), [{"person_id": "p", "from": night(0), "to": night(2), "here": "p"}])
     released = pl.DataFrame({"release_id": ["r0", "r2"], "person_id": ["p", "p"], "night": [night(0), night(2)]})
     of = RECALL.schema
-    none, right = RECALL.empty(), frame(of, [{"recall_id": "1", "kind": "summary", "output_id": "r0"}])
+    none, right = (
+        RECALL.empty(),
+        frame(of, [{"recall_id": "1", "night": night(2), "kind": "summary", "output_id": "r0"}]),
+    )
     ledger = released.select("release_id")
-    assert recall.unaccounted(none, links, released, ledger) == ["1 releases that used an undone link have no recall"]
-    assert recall.unaccounted(right, links, released, ledger) == []
-    strange = recall.unaccounted(right, links, released, ledger.clear())
+    assert recall.unaccounted(none, night(2), links, released, ledger) == [
+        "1 releases that used an undone link have no recall"
+    ]
+    assert recall.unaccounted(right, night(2), links, released, ledger) == []
+    strange = recall.unaccounted(right, night(2), links, released, ledger.clear())
     assert strange == ["1 recalls name a release that the ledger does not know"]
 
 

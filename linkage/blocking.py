@@ -200,7 +200,7 @@ def blocks(
     """
     if caps:
         rules = {n: Rule(r.columns, caps.get(n, r.most), r.worth, r.floods) for n, r in rules.items()}
-    made = _keys(people, rules).sort("key", maintain_order=True)
+    made = record_keys(people, rules).sort("key", maintain_order=True)
     key, uid = made["key"].to_numpy(), made["uid"].to_numpy()
     if kept is not None:
         stood = kept.select("uid", "key").sort("key", maintain_order=True)  # as it is already: costs next to nothing
@@ -266,7 +266,7 @@ def _derived(people: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(_either_way("initial", "family_initial").alias("initials"))
 
 
-def _keys(people: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
+def record_keys(people: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
     """`uid`, `key` of each record under each rule."""
     if any(column not in people.columns for rule in rules.values() for column in rule.columns):
         people = _derived(people)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -263,19 +263,16 @@ def compare(
     held = np.zeros(int(people["uid"][-1]) + 1, dtype=bool)
     held[pairs["uid_l"].to_numpy()] = True
     held[pairs["uid_r"].to_numpy()] = True
-    used = people.filter(pl.Series(held[people["uid"].to_numpy()]))
-    adult = pl.col("feed").is_in(model.adults) & pl.col("year").is_null()
-    used = used.with_columns(pl.when(adult).then(pl.col("seen") - GROWN).cast(pl.Int16).alias("grown"))
-    used = used.drop("fingerprint", "record_id", "feed", "seen")
+    used = for_comparison(people.filter(pl.Series(held[people["uid"].to_numpy()])), model)
     with engine(folder, threads=threads) as con:
         api = DuckDBAPI(con)
-        con.register("people_frame", used.to_arrow())
+        con.register("people_frame", used.drop("rarity").to_arrow())
         con.execute("create table people as from people_frame")
         con.register("pairs_frame", pairs.to_arrow())
         con.execute(
             "create table pairs as select uid_l as join_key_l, uid_r as join_key_r, '0' as match_key from pairs_frame"
         )
-        linker = Linker(api.register("people"), _settings(model), log_level="ERROR", validate_settings=False)
+        linker = Linker(api.register("people"), splink_settings(model), log_level="ERROR", validate_settings=False)
         for name, table in model.frequencies.items():
             if name == BEARERS:
                 continue
@@ -290,15 +287,29 @@ def compare(
         weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(model.comparisons)))
         frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
     rarity = np.zeros(len(held))
-    rarity[used["uid"].to_numpy()] = _rarity(used, model)
-    return (
-        frame.with_columns(
-            *(_levels(frame[f"g{n}"], model, comparison) for n, comparison in enumerate(model.comparisons)),
-            pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]),
-        )
-        .with_columns(pl.when(NAMESAKES).then("rarity").otherwise(0.0).alias("rarity"))
-        .sort("uid_l", "uid_r")
+    rarity[used["uid"].to_numpy()] = used["rarity"].to_numpy()
+    scored = frame.with_columns(pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]))
+    return levels_reached(scored, model).sort("uid_l", "uid_r")
+
+
+def for_comparison(people: pl.DataFrame, model: Model) -> pl.DataFrame:
+    """Of conformed records what is compared, and beside it `rarity`, of each record's full name."""
+    adult = pl.col("feed").is_in(model.adults) & pl.col("year").is_null()
+    used = people.with_columns(
+        pl.when(adult).then(pl.col("seen") - GROWN).cast(pl.Int16).alias("grown"),
+        pl.Series("rarity", _rarity(people, model)),
     )
+    return used.drop("fingerprint", "record_id", "feed", "seen")
+
+
+def levels_reached(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
+    """Turn what each comparison is worth, `g0` ..., into the level that it stands for.
+
+    Args:
+        scored: `g0` ... in bits, and `rarity` of one record of each pair; kept where both names are the same.
+    """
+    levels = scored.with_columns(_levels(scored[f"g{n}"], model, c) for n, c in enumerate(model.comparisons))
+    return levels.with_columns(pl.when(NAMESAKES).then("rarity").otherwise(0.0).alias("rarity"))
 
 
 def _rarity(people: pl.DataFrame, model: Model) -> np.ndarray:
@@ -370,16 +381,17 @@ def weigh(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
     )
 
 
-def _settings(model: Model) -> Any:
+def splink_settings(model: Model, render: Callable[[str], str] = str) -> Any:
+    """The model as Splink reads it; `render` turns the SQL of a rule into that of another engine."""
     import splink.comparison_level_library as cll
     import splink.comparison_library as cl
     from splink import SettingsCreator, block_on
 
     comparisons: list[Any] = []
     for number, comparison in enumerate(model.comparisons):
-        levels: list[Any] = [cll.CustomLevel(comparison.missing).configure(is_null_level=True)]
+        levels: list[Any] = [cll.CustomLevel(render(comparison.missing)).configure(is_null_level=True)]
         for level, (m, u) in zip(comparison.levels, _parameters(model, comparison), strict=True):
-            told = cll.CustomLevel(level.sql, level.label) if level.sql else cll.ElseLevel()
+            told = cll.CustomLevel(render(level.sql), level.label) if level.sql else cll.ElseLevel()
             given: dict[str, Any] = {
                 "m_probability": m,
                 "u_probability": u,

@@ -18,6 +18,7 @@ UNSCORED = -2.0  # the weight of a pair in a component too large to compare ever
 LARGEST = 200  # records in a component whose every pair is compared
 RUNAWAY = 300  # records in a component beyond which it is parted at higher weights before anything else
 STEP = 2.0  # bits by which the weight then rises each time
+CERTAIN = -30.0  # bits down to which a forbidden pair may be outvoted
 FORBIDDEN = -6.0  # the most that a pair weighs which a rule forbids
 OUTVOTED = 0.25  # share of the pairs between two groups that rules may forbid before they must stay apart
 FLOOR, CEILING = -12.0, 20.0  # one pair, however strong, must not drown many
@@ -94,6 +95,7 @@ def refine(
     settled = pl.col("weight").abs() >= SETTLED / 2  # somebody decided it, and no mean is to drown that
     clipped = pl.when(settled).then("weight").otherwise(pl.col("weight").clip(FLOOR, CEILING))
     inside = inside.with_columns(
+        (pl.col("never") & (pl.col("weight") <= CERTAIN)).alias("barred"),
         pl.when("never").then(pl.min_horizontal(clipped, pl.lit(FORBIDDEN))).otherwise(clipped).alias("weight"),
         pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never") & ~settled,
     )
@@ -112,7 +114,7 @@ def refine(
     by = np.argsort(of, kind="stable")
     of, inside = of[by], inside[by]
     a, b = place[inside["uid_l"].to_numpy()], place[inside["uid_r"].to_numpy()]
-    weight, never, silent = (inside[name].to_numpy() for name in ("weight", "never", "silent"))
+    weight, never, silent, certain = (inside[name].to_numpy() for name in ("weight", "never", "silent", "barred"))
     for many in np.unique(sizes):
         first, last = np.searchsorted(sizes, [many, many + 1])
         step = max(1, CELLS // int(many) ** 2)
@@ -127,7 +129,7 @@ def refine(
                 bits[spot, x, y] = np.where(silent[here], 0.0, weight[here])
                 spoken[spot, x, y] = ~silent[here]
                 forbidden[spot, x, y] = never[here]
-                barred[spot, x, y] = never[here] & (weight[here] <= -SETTLED / 2)
+                barred[spot, x, y] = certain[here]
             label = _average(bits, spoken, forbidden, barred, cut)
             uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
             result[uids] = np.take_along_axis(uids, label, axis=1)

@@ -76,7 +76,8 @@ CONTRADICTS = OTHER_FORENAME & _known("birth date") & ~SAME_BIRTH & ~NEAR_BIRTH
 TWINS = OTHER_FORENAME & SAME_BIRTH
 SIBLINGS = (OTHER_FORENAME | MIDDLE_NAME) & OTHER_BIRTH
 PARENT_AND_CHILD = GENERATION
-TWO_PEOPLE = OTHER_ID & (OTHER_BIRTH | OTHER_FORENAME | MIDDLE_NAME)
+UNLIKE_FORENAME = _known("forename") & ~_agrees("forename", "the same", "forename and surname turned round")
+TWO_PEOPLE = OTHER_ID & (OTHER_BIRTH | OTHER_FORENAME | UNLIKE_FORENAME) & ~SAME_ID
 CHILD_AMONG_ADULTS = _agrees(AGE, "a child, where the feed knows adults")
 NEVER = (TWINS | SIBLINGS | PARENT_AND_CHILD | TWO_PEOPLE | CHILD_AMONG_ADULTS) & ~SAME_ID
 # Where nothing contradicts, a low weight says only that little could be compared.
@@ -88,6 +89,7 @@ SILENT = ~(
 # What comparisons taken one by one overlook: relatives agree in everything but forename and birth date at once.
 GUARD = (
     pl.when(SAME_ID).then(0.0)
+    .when(TWO_PEOPLE).then(-60.0)  # valid ids and names both differ: no number of other pairs outvotes that
     .when(OTHER_FORENAME & SAME_BIRTH).then(-7.0)
     .when(OTHER_FORENAME & NEAR_BIRTH).then(-2.0)
     .when(OTHER_FORENAME & _known("birth date")).then(-9.0)

@@ -98,6 +98,25 @@ def last_seen(council: Council, before: date | None, ids: pl.Series) -> pl.DataF
     return council.store.scan(SOURCE_RECORD, before).filter(wanted).collect()
 
 
+def link_night(council: Council, tonight: date) -> night.Linked:
+    """Link a night's records on top of the night published before it, and keep the state; tables are not written."""
+    store, before = council.store, council.store.published_before(tonight)
+    told, forgotten = told_now(council), purged_since(store, deliveries_of(council, tonight), before)["record_id"]
+    linked = night.link(
+        store.scan(SOURCE_RECORD, tonight).select(conform.READ).collect(),
+        left(council, before)[0] if before else None,
+        load_model(council),
+        tonight,
+        council.ring.key("person"),
+        council.home / "tmp",
+        told=told,
+        vanished=partial(last_seen, council, before),
+        forgotten=forgotten,
+    )
+    keep(council, tonight, linked, told, forgotten)
+    return linked
+
+
 def alarms(linked: night.Linked) -> Iterator[dg.AssetCheckResult]:
     """Whether a night's links went as those of other nights: counts and shares alone."""
     told = linked.figures
@@ -157,22 +176,8 @@ def load_model(council: Council) -> Model:
 )
 def link(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Score what changed, cluster what it touched, carry the ids over."""
-    store, tonight = council.store, night_of(context, council)
-    before = store.published_before(tonight)
-    previous = left(council, before)[0] if before else None
-    told, forgotten = told_now(council), purged_since(store, deliveries_of(council, tonight), before)["record_id"]
-    linked = night.link(
-        store.scan(SOURCE_RECORD, tonight).select(conform.READ).collect(),
-        previous,
-        load_model(council),
-        tonight,
-        council.ring.key("person"),
-        council.home / "tmp",
-        told=told,
-        vanished=partial(last_seen, council, before),
-        forgotten=forgotten,
-    )
-    keep(council, tonight, linked, told, forgotten)
+    tonight = night_of(context, council)
+    linked = link_night(council, tonight)
     shared = {f"shared {column}": count for column, count in linked.shared.items()}
     yield council.write(MATCH_EDGE, tonight, linked.edges, {**shared, **linked.figures})
     yield council.write(PERSON_LINK, tonight, linked.links, estimates(linked.edges, linked.links))

@@ -81,8 +81,10 @@ def read_yaml(path: Path) -> Document:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        try:
+            data, lines = _read(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError:
+            data, lines = _read(text, yaml.SafeLoader)  # ten times as slow, and says better what is wrong
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -90,22 +92,33 @@ def read_yaml(path: Path) -> Document:
         raise SiteError(
             [f"{short(path)}:{line}: this is not YAML: {problem}. Check quotes, colons and indents."]
         ) from None
+    return Document(path, data, lines)
+
+
+def _read(text: str, kind: Any) -> tuple[Any, dict[tuple[str | int, ...], int]]:
+    """What a text of YAML holds, and on which line each value stands."""
     lines: dict[tuple[str | int, ...], int] = {}
 
-    def walk(node: yaml.Node | None, spot: tuple[str | int, ...]) -> None:
-        if node is None:
-            return
+    def walk(node: yaml.Node, spot: tuple[str | int, ...]) -> None:
         lines[spot] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                walk(value, (*spot, key.value))
-                lines[(*spot, key.value)] = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode):  # what else is a key is refused below
+                    walk(value, (*spot, key.value))
+                    lines[(*spot, key.value)] = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode):
             for position, value in enumerate(node.value):
                 walk(value, (*spot, position))
 
-    walk(root, ())
-    return Document(path, data, lines)
+    loader = kind(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, lines
+        walk(root, ())  # before merge keys are resolved, which moves nodes
+        return loader.construct_document(root), lines
+    finally:
+        loader.dispose()
 
 
 def read_config(path: Path, model: type[Model]) -> Model:

@@ -44,8 +44,8 @@ class Plain(click.Group):
             return super().invoke(ctx)
         except (SiteError, KeyProblem, StoreError) as error:
             raise click.ClickException(str(error)) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends quietly where whoever reads has seen enough, as `head` has
         except Exception as error:  # noqa: BLE001 - whatever it is, its text may quote a value
             from pipelines.guard import ours, place
 

@@ -1,5 +1,8 @@
 """What Dagster is given: a job a feed, the schedule, the sensor, stages as groups; and what the command says."""
 
+import os
+import subprocess
+import sys
 import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -134,6 +137,15 @@ def test_every_command_helps() -> None:
     for command in ("demo", "generate", "ingest", "night", "check", "retrain", "serve", "keys", "audit", "dictionary"):
         said = CliRunner().invoke(main, [command, "--help"])
         assert said.exit_code == 0 and len(said.output.splitlines()) > 3
+
+
+def test_a_command_whose_reader_has_seen_enough_ends_quietly() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "pipelines.cli", "dictionary"]
+    with os.fdopen(writes, "wb") as out:
+        done = subprocess.run(command, cwd=PROJECT, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b""
 
 
 def test_an_error_that_nobody_foresaw_is_told_by_its_kind_and_place_alone(

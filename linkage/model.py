@@ -266,6 +266,10 @@ def compare(
     held[pairs["uid_l"].to_numpy()] = True
     held[pairs["uid_r"].to_numpy()] = True
     used = for_comparison(people.filter(pl.Series(held[people["uid"].to_numpy()])), model)
+    if model.settings.engine == "spark":
+        from linkage import spark
+
+        return spark.compare(used, pairs, model, floor)
     with engine(folder, threads=threads) as con:
         api = DuckDBAPI(con)
         con.register("people_frame", used.drop("rarity").to_arrow())

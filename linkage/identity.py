@@ -16,7 +16,7 @@ from warehouse.tables import PERSON_LINEAGE
 
 # what may have changed on a night, the weightiest first, and how the sentence goes on
 BECAUSE = {
-    "model": "under a new linkage model",
+    "model": "under a new linkage model or a new version of Kinfold",
     "register": "as the do-not-link register says",
     "review": "as a reviewer decided",
     "council": "as the council's own matching says",

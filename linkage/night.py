@@ -5,11 +5,14 @@ What belongs here: the order of the steps and the state between nights. Each ste
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +34,7 @@ BRIDGED_LOWER = (
 )
 REMEMBERED = timedelta(days=190)  # a record that comes back within it takes its id up again
 STAMPS = ("review", "register", "council")
-STATE = ("record_id", "row", "compared", *STAMPS, "fingerprint", "component", "group", "model_id")
+STATE = ("record_id", "row", "compared", *STAMPS, "fingerprint", "component", "group", "model_id", "code")
 _ENDS = {"uid_l": pl.UInt32, "uid_r": pl.UInt32}
 _NO_GHOSTS = pl.DataFrame(schema={"member": pl.String, "group": pl.Int64, "id": pl.String})
 _ABSENT = {"record_id": pl.String, "person_id": pl.String, "since": pl.Date}
@@ -46,7 +49,8 @@ class Linked:
         state: what the next night needs beside the tables, sorted by `record_id`: `row` and `fingerprint` (of what was
             read, and of all that decides which pairs a record is in and what they weigh), `compared` (the part of the
             fingerprint that the record decides alone), `review`, `register`, `council` (what each of these says of
-            it), `component` and `group` (places of rows in this frame) and `model_id`. It holds no names.
+            it), `component` and `group` (places of rows in this frame), `model_id` and `code` (as `code` tells it). It
+            holds no names.
         keys: `uid` (places of rows in the state), `key` and `over`: as `Blocks` has them.
         ends: `uid_l`, `uid_r` of each edge, in their order.
         absent: `record_id`, `person_id`, `since` (the first night without it) of records that are gone and may return.
@@ -97,16 +101,37 @@ class _Before:
         return set(STATE) <= set(state.columns) and state.height == self.left.links.height
 
     def bears(self, model: Model) -> bool:
-        """Whether the night can be built upon: scored by the same model, and with all that is needed of it."""
+        """Whether the night can be built upon: made as tonight's is, and with all that is needed of it."""
         left = self.left
         whole = self.known and not left.keys.is_empty() and left.ends.height == left.edges.height
-        return whole and bool((left.state["model_id"] == model.model_id).all())
+        return whole and made_by(left.state, model)
 
     def same(self, column: str, values: pl.Series) -> np.ndarray:
         """Whether each record's value is what it was."""
         if not len(self.now):
             return np.zeros(len(self.was), dtype=bool)
         return (self.was >= 0) & (self.left.state[column].to_numpy()[self.was] == values.to_numpy())
+
+
+@cache
+def code() -> str:
+    """Digest of all that decides, beside the model, which records meet, what pairs weigh and how they are clustered.
+
+    After an upgrade that touches any of it nothing that older code kept is built upon.
+    """
+    here = Path(__file__).parent
+    parts = [here / f"{name}.py" for name in ("blocking", "cluster", "conform", "decisions", "model", "names", "night")]
+    parts += [*sorted(here.glob("*_variants.csv")), here.parent / "feeds" / "names.py"]
+    digest = hashlib.sha256(f"{pl.__version__} {version('splink')} {version('duckdb')}".encode())
+    for part in parts:
+        digest.update(hashlib.sha256(part.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def made_by(state: pl.DataFrame, model: Model) -> bool:
+    """Whether a night's state was made with a model, by the code that runs now."""
+    by = {"model_id": model.model_id, "code": code()}
+    return set(by) <= set(state.columns) and all(bool((state[name] == value).all()) for name, value in by.items())
 
 
 def link(
@@ -130,7 +155,7 @@ def link(
     Args:
         records: `source_record` rows of the night.
         previous: what the last completed night left; None on the first.
-        model: the frozen model; another than the last night's scores everything again.
+        model: the frozen model; another than the last night's, or other code, scores everything again.
         night: names the night, in `linked_from` and in lineage.
         key: secret from which new person ids are made.
         folder: where DuckDB may spill; None forbids it.
@@ -142,7 +167,7 @@ def link(
         forgotten: record ids that were withdrawn for good: nothing of them is remembered.
         threads: of DuckDB.
     """
-    rows, shared = prepare(records)
+    rows, shared = prepare(records, model.settings.further)
     ids = rows["record_id"]
     before = None if previous is None else _Before.of(ids, previous)
     base = before if before is not None and not full and before.bears(model) else None
@@ -152,7 +177,7 @@ def link(
         log.warning("%s: %d values are shared by too many records and count for nothing", column, count)
     fresh = np.ones(rows.height, dtype=bool) if base is None else ~base.same("row", rows["row"])
     people = conform(rows.filter(pl.Series(fresh)))
-    compared, blocked = _blocked(people, fresh, base)
+    compared, blocked = _blocked(people, fresh, base, model.settings.caps)
     capped, over = blocked.capped, np.zeros(rows.height, dtype=np.uint64)
     over[capped["uid"].to_numpy()] = capped["stamp"].to_numpy()
     marks = [compared, pl.Series("over", over), *words.stamps]
@@ -190,6 +215,7 @@ def link(
         pl.Series("component", component, dtype=pl.UInt32),
         pl.Series("group", group, dtype=pl.UInt32),
         pl.lit(model.model_id).alias("model_id"),
+        pl.lit(code()).alias("code"),
     )
     playing = pl.DataFrame({"member": ids.gather(pl.Series(nodes)), "uid": nodes, "group": group[nodes]})
     changed = _changed(playing["uid"].to_numpy(), component[nodes], state, before)
@@ -236,11 +262,13 @@ def figures_of(links: pl.DataFrame, edges: int, group: np.ndarray, previous: Lin
 # -- which pairs, and what they weigh ----------------------------------------------------------------------------------
 
 
-def _blocked(people: pl.DataFrame, fresh: np.ndarray, base: _Before | None) -> tuple[pl.Series, Blocks]:
+def _blocked(
+    people: pl.DataFrame, fresh: np.ndarray, base: _Before | None, caps: Mapping[str, int]
+) -> tuple[pl.Series, Blocks]:
     """What each record compares (`compared`), and the keys under which records meet."""
     compared = people["fingerprint"].alias("compared")
     if base is None:
-        return compared, blocks(people)
+        return compared, blocks(people, caps=caps)
     every = base.left.state["compared"].to_numpy()[base.was]
     every[fresh] = compared.to_numpy()
     kept = np.append(base.now, -1)
@@ -248,7 +276,7 @@ def _blocked(people: pl.DataFrame, fresh: np.ndarray, base: _Before | None) -> t
     uid = kept[base.left.keys["uid"].to_numpy()]
     stays = uid >= 0
     keys = pl.DataFrame({"uid": uid[stays].astype(np.uint32), "key": base.left.keys["key"].to_numpy()[stays]})
-    return pl.Series("compared", every), blocks(people, keys)
+    return pl.Series("compared", every), blocks(people, keys, caps=caps)
 
 
 def _scored(
@@ -405,7 +433,9 @@ def _changed(nodes: np.ndarray, component: np.ndarray, state: pl.DataFrame, befo
     for column, why in (("row", "correction"), *((stamp, stamp) for stamp in STAMPS)):
         moved = then[column].to_numpy()[was[stood]] != state[column].to_numpy()[nodes[stood]]
         bits[stood[moved]] |= BIT[why]
-    bits[stood[(then["model_id"].gather(was[stood]) != state["model_id"].head(1)).to_numpy()]] |= BIT["model"]
+    for column in ("model_id", "code"):
+        other = then[column].gather(was[stood]) != state[column].head(1)
+        bits[stood[other.to_numpy()]] |= BIT["model"]
     every = np.zeros(int(component.max(initial=0)) + 1, dtype=np.uint8)
     np.bitwise_or.at(every, component, bits)
     return every[component]
@@ -574,16 +604,17 @@ def _ghosts(
     Returns:
         `member`, `group`, `id`.
     """
-    last = vanished(gone["record_id"]).select(READ).join(gone, on="record_id", how="semi")
+    further = model.settings.further
+    last = vanished(gone["record_id"]).select(*READ, *further).join(gone, on="record_id", how="semi")
     if not last.height:
         return _NO_GHOSTS
-    old, _ = prepare(last)
+    old, _ = prepare(last, further)
     new = rows.filter(pl.col("uid").is_in(newborn["uid"].implode()))
     both = pl.concat([new, old.select(new.columns)]).sort("record_id")
     both = both.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("uid"))
     names, people = both["record_id"], conform(both)
     ghost = names.is_in(old["record_id"].implode()).to_numpy()
-    pairs = blocks(people).pairs()
+    pairs = blocks(people, caps=model.settings.caps).pairs()
     pairs = pairs.filter(pl.Series(ghost[pairs["uid_l"].to_numpy()] != ghost[pairs["uid_r"].to_numpy()]))
     scored = weigh(score(people, pairs), model).select(*_ENDS, "weight", "never", "silent")
     strong = rule(scored, said(names, told)).filter((pl.col("weight") >= model.cut) & ~pl.col("never"))

@@ -10,14 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
+import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from linkage.blocking import RULES
 from linkage.comparisons import COMPARISONS, Comparison, extra
-from warehouse.site import Config, read_config
+from linkage.conform import READ
+from warehouse.site import Config, SiteError, read_config, read_yaml
+from warehouse.tables import SOURCE_RECORD
 
 FILE = "linkage.yaml"
 BITS = 60.0  # no cut and no strength lies beyond
+# compared as it is, or of no use: whose ethnicity it is may be read to audit alone
+NOT_TO_ADD = {*READ, *SOURCE_RECORD.key, "ethnicity", "delivery"}
 
 
 def _among(known: list[str], what: str) -> AfterValidator:
@@ -39,7 +44,7 @@ class Extra(Config):
 
     Attributes:
         name: as the evidence tells it.
-        column: of the records; conformed records hold it as `x_<column>`.
+        column: of the records, for a council of `source_record`; conformed records hold it as `x_<column>`.
         kind: `text` and `code` (agreement on a rare value counts for more), `number` or `date`.
     """
 
@@ -59,15 +64,13 @@ class Extra(Config):
 
 
 class Matching(Config):
-    """The council's own matching: which of its ids each record has, in a file of feed, source key and that id.
+    """How the council's own matching counts; `kinfold register matching FILE` takes it in.
 
     Attributes:
-        file: CSV with `feed`, `source_key` and `council_id`, in the landing folder.
         role: `evidence` adds `strength` bits to pairs that share an id; under `master` its ids win and ours fill in.
         strength: bits, of evidence.
     """
 
-    file: Annotated[str, Field(pattern=r"^[^/\\]+\.csv$")]
     role: Literal["evidence", "master"] = "evidence"
     strength: Annotated[float, Field(gt=0, le=BITS)] = 8.0
 
@@ -82,7 +85,7 @@ class Settings(Config):
         leave_out: comparisons not to be made.
         caps: for a blocking rule, how many records may share a value before it counts for nothing.
         extra: comparisons of further columns.
-        matching: the council's own matching; None where there is none.
+        matching: how the council's own matching counts; None: not at all.
     """
 
     engine: Literal["duckdb", "spark"] = "duckdb"
@@ -115,6 +118,16 @@ class Settings(Config):
         kept = (Comparison(c.name, "true", c.levels) if c.name in self.leave_out else c for c in COMPARISONS)
         return (*kept, *(one.comparison for one in self.extra))
 
+    @property
+    def further(self) -> list[str]:
+        """The columns of the records that are compared beside those of the default."""
+        return [one.column for one in self.extra]
+
+    def unlike(self, frozen: Settings) -> list[str]:
+        """What is chosen otherwise than a model was trained with; how the matching counts is not trained."""
+        trained = ("engine", "cut", "grey", "leave_out", "caps", "extra")
+        return [name for name in trained if getattr(self, name) != getattr(frozen, name)]
+
 
 def load(site: Path) -> Settings:
     """Read the council's `linkage.yaml`; the default where there is none.
@@ -126,4 +139,28 @@ def load(site: Path) -> Settings:
         SiteError: every mistake, with file, line and remedy.
     """
     path = site / FILE
-    return read_config(path, Settings) if path.is_file() else Settings()
+    if not path.is_file():
+        return Settings()
+    settings = read_config(path, Settings)
+    wrong = [(n, one) for n, one in enumerate(settings.extra) if one.column not in _FITTING[one.kind]]
+    if wrong:
+        document = read_yaml(path)
+        raise SiteError(
+            document.mistake(
+                ("extra", n, "column"),
+                f"{one.column!r} is no column that can be compared as {one.kind}. "
+                f"There are: {', '.join(_FITTING[one.kind]) or 'none'}.",
+            )
+            for n, one in wrong
+        )
+    return settings
+
+
+def _fitting() -> dict[str, list[str]]:
+    """For each kind, the columns of `source_record` that can be compared so and are not compared anyway."""
+    there = {name: held for name, held in SOURCE_RECORD.schema.items() if name not in NOT_TO_ADD}
+    text, dates = ([name for name, held in there.items() if held == kind] for kind in (pl.String, pl.Date))
+    return {"text": text, "code": text, "date": dates, "number": [n for n, held in there.items() if held.is_numeric()]}
+
+
+_FITTING = _fitting()

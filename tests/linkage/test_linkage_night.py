@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -8,6 +9,7 @@ from village import KEY, START, finish, village
 from linkage.evaluation import scores
 from linkage.model import Model
 from linkage.night import Linked, link
+from linkage.settings import Extra, Settings
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
 
 
@@ -133,9 +135,44 @@ def test_values_that_too_many_share_are_told_once_and_only_by_their_number(
     assert len(told) == 1 and "07000000000" not in told[0]
 
 
-def test_another_model_scores_everything_again(linked: Linked, records: pl.DataFrame, model: Model) -> None:
-    from dataclasses import replace
+def test_nothing_that_older_code_kept_is_built_upon(linked: Linked, records: pl.DataFrame, model: Model) -> None:
+    wrong = linked.edges.with_columns(pl.lit(1.5).alias("match_weight"))
+    older = linked.state.with_columns(pl.lit("older").alias("code"))
+    on = START + timedelta(days=1)
+    kept = link(records, replace(linked, edges=wrong), model, on, KEY)
+    assert (kept.edges["match_weight"] == 1.5).all()
+    anew = link(records, replace(linked, edges=wrong, state=older), model, on, KEY)
+    assert anew.edges.equals(linked.edges) and anew.state.equals(linked.state)
 
+
+def test_a_night_heeds_the_further_columns_and_the_caps_that_its_model_was_trained_with(
+    records: pl.DataFrame, truth: pl.DataFrame, model: Model
+) -> None:
+    settings = Settings(extra=(Extra(name="own key", column="source_key", kind="code"),), caps={"telephone": 3})
+    known = replace(
+        model,
+        m={**model.m, "own key": (0.9, 0.1)},
+        u={**model.u, "own key": (0.001, 0.999)},
+        settings=settings,
+        frequencies={
+            **model.frequencies,
+            "x_source_key": pl.DataFrame({"x_source_key": ["?"], "tf_x_source_key": 0.001}),
+        },
+    )
+    rows = records.head(1500).drop("source_key").join(truth.select("record_id", source_key="person"), on="record_id")
+    rows = finish(rows.with_columns(pl.col("source_key").cast(pl.String)))
+    first = link(rows, None, known, START, KEY)
+    plain = link(rows, None, model, START, KEY)
+    assert first.blocked and first.blocked.rules["telephone"].most == 3
+    assert scores(first.links, truth)["pair_recall"] > scores(plain.links, truth)["pair_recall"]
+    other = pl.when(pl.int_range(pl.len()) < 20).then(pl.lit("another")).otherwise("source_key").alias("source_key")
+    changed, on = rows.with_columns(other), START + timedelta(days=1)
+    quick, whole = (link(changed, first, known, on, KEY, full=full) for full in (False, True))
+    assert quick.edges.equals(whole.edges) and quick.state.equals(whole.state)
+    assert not quick.edges.equals(first.edges)
+
+
+def test_another_model_scores_everything_again(linked: Linked, records: pl.DataFrame, model: Model) -> None:
     other = replace(model, prior=model.prior / 2)
     after = link(records, linked, other, START + timedelta(days=1), KEY)
     assert after.edges["model_id"].unique().to_list() == [other.model_id]

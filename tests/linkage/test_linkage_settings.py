@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from linkage.comparisons import COMPARISONS
-from linkage.settings import Settings, load
+from linkage.settings import Matching, Settings, load
 from warehouse.site import PROJECT, SiteError
 
 
@@ -28,9 +28,17 @@ def test_a_comparison_left_out_is_never_made_and_keeps_the_places_of_the_others(
 
 
 def test_a_further_column_is_compared_by_the_levels_of_its_kind(tmp_path: Path) -> None:
-    found = load(written(tmp_path, "extra:\n  - {name: tenancy number, column: tenancy, kind: code}\n")).comparisons
-    assert [level.sql for level in found[-1].levels] == ["x_tenancy_l = x_tenancy_r", ""]
-    assert found[-1].levels[0].frequency_of == "x_tenancy"
+    found = load(written(tmp_path, "extra:\n  - {name: own key, column: source_key, kind: code}\n"))
+    assert found.further == ["source_key"]
+    levels = found.comparisons[-1].levels
+    assert [level.sql for level in levels] == ["x_source_key_l = x_source_key_r", ""]
+    assert levels[0].frequency_of == "x_source_key"
+
+
+def test_settings_say_in_what_they_are_unlike_those_of_a_model_but_for_what_needs_no_training() -> None:
+    other = Settings(cut=3, grey=(1, 4), caps={"telephone": 40}, engine="spark", matching=Matching(role="master"))
+    assert other.unlike(Settings()) == ["engine", "cut", "grey", "caps"]
+    assert not Settings(matching=Matching()).unlike(Settings())
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,14 @@ def test_a_further_column_is_compared_by_the_levels_of_its_kind(tmp_path: Path) 
         ("cut: 3\ngrey: [8, 4]\n", 1, "Write the lower weight first"),
         ("cut: 9\ngrey: [1, 4]\n", 1, "Put the band around it"),
         ("extra:\n  - {name: sex, column: gender, kind: code}\n", 1, "two comparisons are called sex"),
-        ("\nmatching:\n  file: ../secret.csv\n", 3, "matching.file"),
+        ("\nmatching:\n  file: ours.csv\n", 3, "'matching.file' is not an attribute here"),
+        ("extra:\n  - name: shoe\n    column: shoe_size\n    kind: text\n", 3, "There are: source_key."),
+        ("extra:\n  - {name: a, column: death_date, kind: text}\n", 2, "no column that can be compared as text"),
+        (
+            "extra:\n  - {name: a, column: source_key, kind: code}\n  - {name: b, column: ethnicity, kind: code}\n",
+            3,
+            "ethnicity",
+        ),
         ("engine: duckdb\nshoes: 4\n", 2, "'shoes' is not an attribute here"),
     ],
 )

@@ -37,13 +37,10 @@ _RECALLED: dict[str, Any] = {
 }  # fmt: skip
 _ATTRIBUTES = {
     "forename": "forename",
-    "middle_names": "middle names",
     "surname": "surname",
     "birth_date": "date of birth",
     "death_date": "date of death",
     "address": "address",
-    "postcode": "address",
-    "uprn": "address",
     "la_child_id": "child id",
 }
 
@@ -309,14 +306,19 @@ def _at_home(
 
 
 def _identity(allowed: pl.DataFrame, people: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
-    """The identity of each case's person, where it may be known; numbers that other services use are left out."""
+    """The identity of each case's person, where it may be known; numbers that other services use are left out.
+
+    Of conflicts only what they are about is told. Feeds that date a death differently leave no doubt of it.
+    """
+    named = pl.col("conflicting").list.eval(pl.element().str.extract("^([^:]+)"))
     return (
         allowed.join(people, left_on="case", right_on="person_id")
         .join(faces.select("about", "age"), left_on="case", right_on="about")
         .select(
             *KEY, "birth_date", "death_date", "age", proper("forename"), proper("middle_names"), proper("surname"),
             proper("address"), tidy("postcode"), tidy("la_child_id"),
-            pl.col("disagreements").list.eval(pl.element().struct.field("attribute")),
+            pl.when(pl.col("death") == "question").then(named)
+            .otherwise(named.list.filter(pl.element() != "death_date")).alias("disagreements"),
         )
     )  # fmt: skip
 

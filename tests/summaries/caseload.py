@@ -62,7 +62,8 @@ def borough() -> dict[str, Any]:
             {"person_id": "amelia", "forename": "AMELIA", "middle_names": "ROSE", "surname": "O'BRIEN", "sex": "F",
              "birth_date": date(2014, 9, 3), "address": "12 LINDEN TERRACE, HARROWMERE", "postcode": "ZZ1 4QT",
              "la_child_id": "HM10442", "nhs_number": "9990001234", "ethnicity": "WBRI",
-             "disagreements": [{"attribute": "birth_date", "value": "2014-03-09", "feeds": ["hospital"]}]},
+             "disagreements": [{"attribute": "middle_names", "value": "ROSIE", "feeds": ["hospital"]}],
+             "conflicting": ["birth_date: gp-register | hospital", "death_date: hospital | police"]},
             {"person_id": "kofi", "forename": "KOFI", "surname": "O'BRIEN", "birth_date": date(2025, 6, 21)},
             {"person_id": "niamh", "forename": "NIAMH", "surname": "O'BRIEN", "birth_date": date(1990, 1, 30)},
             {"person_id": "lodger", "forename": "PIOTR", "surname": "WIŚNIEWSKI", "birth_date": date(1985, 5, 5)},
@@ -70,6 +71,7 @@ def borough() -> dict[str, Any]:
              "address": "LARCHFIELD HOUSE, MILL LANE, HARROWMERE", "postcode": "ZZ2 1AB"},
             {"person_id": "resident", "forename": "DOROTHY", "surname": "SECRET", "birth_date": date(1939, 1, 1)},
             {"person_id": "jo", "forename": "<SCRIPT>ALERT(1)</SCRIPT>", "surname": "=CMD|'/C CALC'!A1\x07\u202e",
+             "death": "question", "conflicting": ["death_date: hospital | gp-register"],
              "birth_date": date(2011, 2, 28), "address": "1 \"QUOTE\" & <B>SONS</B>", "postcode": "ZZ9 9ZZ"},
         ],
     )  # fmt: skip

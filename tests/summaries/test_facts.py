@@ -55,6 +55,14 @@ def test_a_field_that_a_section_does_not_name_is_absent(world: SimpleNamespace) 
     assert hospital[0]["detail"] == "diagnosis chapter: injury and poisoning"
 
 
+def test_what_feeds_cannot_all_be_right_about_is_named_and_a_value_that_only_lost_is_not(
+    world: SimpleNamespace,
+) -> None:
+    assert world.facts["mash", "amelia"].disagreements == ["date of birth"], "she has no death in question"
+    assert world.facts["early-help", "jo"].disagreements == ["date of death"]
+    assert world.facts["adult-social-care", "edwin"].disagreements == []
+
+
 def test_a_row_older_than_the_look_back_is_absent(world: SimpleNamespace) -> None:
     missing = [row["when"] for row in history(world.facts["mash", "amelia"]) if row["what"] == "Reported missing"]
     assert missing == ["11 to 12 October 2026"]

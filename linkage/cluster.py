@@ -7,7 +7,6 @@ What belongs here: components, their refinement, and what is suspicious about th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -190,38 +189,8 @@ def _average(bits: np.ndarray, spoken: np.ndarray, forbidden: np.ndarray, barred
 # -- what is suspicious ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """A count that is out of proportion when it exceeds `most`.
-
-    Attributes:
-        name: what is counted.
-        count: how many there are; a share where `most` is one.
-        most: the highest that is usual.
-        uids: some of the records concerned, the worst first.
-        remedy: what to look at.
-    """
-
-    name: str
-    count: float
-    most: float
-    uids: tuple[int, ...]
-    remedy: str
-
-    @property
-    def raised(self) -> bool:
-        """Whether there are too many."""
-        return self.count > self.most
-
-
-PERSON = 40  # records of one person beyond which it is hardly one
-THIN = 0.05  # share of people who hang together by one pair
-VOLUME = 40.0  # pairs a record
-SHOWN = 100  # records that an alarm names
-
-
 def bridges(group: np.ndarray, edges: pl.DataFrame, cut: float) -> pl.DataFrame:
-    """Pairs without which a person would fall apart, though there are other pairs: `uid_l`, `uid_r`, `weight`, sorted.
+    """Pairs without which a person would fall apart, though there are other pairs.
 
     A pair is one if no walk along other pairs that reach the cut leads from one record to the other. Each pair outside
     a spanning forest gets a number, and each within it the sum (exclusive or) of those that pass it: where the sum is
@@ -232,6 +201,9 @@ def bridges(group: np.ndarray, edges: pl.DataFrame, cut: float) -> pl.DataFrame:
         group: smallest uid of each record's group.
         edges: `uid_l`, `uid_r`, `weight`, `never`.
         cut: weight from which a pair joins.
+
+    Returns:
+        `uid_l`, `uid_r`, `weight` and `moved` (records of the smaller of the two halves), sorted.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import breadth_first_order
@@ -243,7 +215,7 @@ def bridges(group: np.ndarray, edges: pl.DataFrame, cut: float) -> pl.DataFrame:
     strong = strong.filter(pl.Series((group[left] == group[right]) & (size[group[left]] > 2)))
     left, right = strong["uid_l"].to_numpy(), strong["uid_r"].to_numpy()
     if not len(left):
-        return strong.select("uid_l", "uid_r", "weight")
+        return strong.select("uid_l", "uid_r", "weight", pl.lit(0, pl.Int64).alias("moved"))
     nodes = np.unique(np.r_[left, right])
     a, b = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
     roots = np.unique(_components(len(nodes), a, b))
@@ -261,50 +233,12 @@ def bridges(group: np.ndarray, edges: pl.DataFrame, cut: float) -> pl.DataFrame:
     while (rising != top).any():  # trees are as shallow as people have records
         depth[below] += rising != top
         rising = np.where(rising == top, top, above[rising])
-    depth = depth[below]
+    depth, many = depth[below], np.ones(top + 1, dtype=np.int64)  # records from each on downwards
     for at in range(int(depth.max(initial=0)), 0, -1):
         here = below[depth == at]
         np.bitwise_xor.at(passed, above[here], passed[here])
+        np.add.at(many, above[here], many[here])
     child = np.where(above[a] == b, a, b)
-    found = strong.filter(pl.Series(tree & (passed[child] == 0)))
-    return found.select("uid_l", "uid_r", "weight").sort("uid_l", "uid_r")
-
-
-def alarms(component: np.ndarray, group: np.ndarray, edges: pl.DataFrame, cut: float) -> tuple[Alarm, ...]:
-    """What is out of proportion in a night's clusters.
-
-    Args:
-        component, group: smallest uid of each record's component, and of its group once components were refined.
-        edges: `uid_l`, `uid_r`, `weight`, `never`.
-        cut: weight from which a pair joins.
-    """
-    height = max(len(group), 1)
-    people = np.bincount(group, minlength=height)
-    wide = np.bincount(component, minlength=height)
-    thin = bridges(group, edges, cut)
-    many = max(int((people > 2).sum()), 1)
-    held = np.unique(group[thin["uid_l"].to_numpy()])
-
-    def worst(sizes: np.ndarray, most: int) -> tuple[int, ...]:
-        over = np.flatnonzero(sizes > most)
-        return tuple(over[np.argsort(-sizes[over], kind="stable")][:SHOWN].tolist())
-
-    return (
-        Alarm(
-            "records of the largest person", float(people.max(initial=0)), PERSON, worst(people, PERSON),
-            "Look for an id, a telephone or an address that many share, and for a feed that repeats its rows.",
-        ),
-        Alarm(
-            "components too large to refine", float((wide > RUNAWAY).sum()), 0, worst(wide, RUNAWAY),
-            "They were parted at a higher weight. Look for a value that many records share.",
-        ),
-        Alarm(
-            "share of people who hang together by one pair", len(held) / many, THIN,
-            tuple(thin.sort("weight", "uid_l", "uid_r")["uid_l"].head(SHOWN).to_list()),
-            "Review these pairs first: to undo one parts a person.",
-        ),
-        Alarm(
-            "pairs a record", edges.height / height, VOLUME, (),
-            "Look at the block sizes: a value that many records share finds floods of pairs.",
-        ),
-    )  # fmt: skip
+    moved = np.minimum(many[child], size[group[left]] - many[child])
+    found = strong.with_columns(pl.Series("moved", moved)).filter(pl.Series(tree & (passed[child] == 0)))
+    return found.select("uid_l", "uid_r", "weight", "moved").sort("uid_l", "uid_r")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
 from linkage.comparisons import COMPARISONS as COMPARISONS
 from linkage.comparisons import Comparison
@@ -26,6 +27,7 @@ FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move wit
 BRIDGE = 20.0  # the weight of a shared valid id
 VERSION = 2
 FILE = "model.json"
+REMEDY = "Train a new linkage model with `kinfold retrain linkage`, then run the next night."
 GROWN = 16  # years: the youngest whom a feed of adults knows
 BEARERS = "bearers"  # the table of full names
 RAREST = 1e-4  # no name counts as rarer
@@ -33,6 +35,10 @@ RAREST = 1e-4  # no name counts as rarer
 
 class TrainingError(Exception):
     """The records do not suffice to train a model; says what is missing and what to do."""
+
+
+class Outdated(TrainingError):
+    """A model that this Kinfold cannot read, as an older one wrote it; the next night trains another."""
 
 
 PLACE_OF = {comparison.name: position for position, comparison in enumerate(COMPARISONS)}
@@ -195,7 +201,8 @@ class Model:
         """Read `model.json` (or the folder that holds it) and join it with its frequencies.
 
         Raises:
-            TrainingError: the file was made for other comparisons, or with other frequencies.
+            Outdated: the file was made for other comparisons, or by a Kinfold of other settings.
+            TrainingError: it was made with other frequencies.
         """
         path = path / FILE if path.is_dir() else path
         return Model.parse(path.read_text(encoding="utf-8"), frequencies)
@@ -205,14 +212,18 @@ class Model:
         """Read what `text` wrote.
 
         Raises:
-            TrainingError: it was made for other comparisons, or with other frequencies.
+            Outdated: it was made for other comparisons, or by a Kinfold of other settings.
+            TrainingError: it was made with other frequencies.
         """
         told = json.loads(text)
         if told["version"] != VERSION:
-            raise TrainingError(f"{FILE} was written by another Kinfold. Train a new linkage model.")
-        settings = Settings.model_validate(told["settings"])
+            raise Outdated(f"{FILE} was written by another Kinfold. {REMEDY}")
+        try:
+            settings = Settings.model_validate(told["settings"])
+        except ValidationError:
+            raise Outdated(f"{FILE} was trained with settings that there are no longer. {REMEDY}") from None
         if told["levels"] != {c.name: [level.label for level in c.levels] for c in settings.comparisons}:
-            raise TrainingError(f"{FILE} was trained for other comparisons. Train a new linkage model.")
+            raise Outdated(f"{FILE} was trained for other comparisons. {REMEDY}")
         m, u = ({name: tuple(values) for name, values in told[key].items()} for key in ("m", "u"))
         low, high = told["grey"]
         model = Model(
@@ -220,7 +231,7 @@ class Model:
             settings, tuple(told["adults"]),
         )  # fmt: skip
         if model.model_id != told["model_id"]:
-            raise TrainingError(f"{FILE} does not fit the name frequencies beside it. Train a new linkage model.")
+            raise TrainingError(f"{FILE} does not fit the name frequencies beside it. {REMEDY}")
         return model
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from linkage.blocking import Blocks, blocks
-from linkage.cluster import components, refine
+from linkage.cluster import RUNAWAY, bridges, components, refine
 from linkage.conform import READ, conform, prepare
 from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, disputed, enforce, rule, said
 from linkage.identity import BIT, assign, heirs, lineage
@@ -233,15 +233,18 @@ def link(
         )
     )
     links, told_tonight, absent = _links(playing, pairs, changed, ghosts, before, forgotten, night, key)
-    figures = figures_of(links, edges.height, group, previous)
+    figures = figures_of(links, edges.height, component, group, previous)
     return Linked(edges, links, told_tonight, state, blocked.keys, ends, absent, shared, figures, blocked)
 
 
-def figures_of(links: pl.DataFrame, edges: int, group: np.ndarray, previous: Linked | None) -> dict[str, float]:
+def figures_of(
+    links: pl.DataFrame, edges: int, component: np.ndarray, group: np.ndarray, previous: Linked | None
+) -> dict[str, float]:
     """Counts that tell whether a night went as nights do.
 
     Returns:
-        `records`, `edges`, `largest` (records of the largest person), `edges_per_record`; and where there was a night
+        `records`, `edges`, `largest` (records of the largest person), `runaway` (components so large that they were
+        parted at higher weights before anything else), `edges_per_record`; and where there was a night
         before `edges_per_record_before`, and `moved`: the share of the records of both that changed person.
     """
     height = links.height
@@ -249,6 +252,7 @@ def figures_of(links: pl.DataFrame, edges: int, group: np.ndarray, previous: Lin
         "records": height,
         "edges": edges,
         "largest": int(np.bincount(group).max()) if height else 0,
+        "runaway": int((np.bincount(component) > RUNAWAY).sum()) if height else 0,
         "edges_per_record": edges / max(height, 1),
     }
     if previous is not None:
@@ -257,6 +261,22 @@ def figures_of(links: pl.DataFrame, edges: int, group: np.ndarray, previous: Lin
         moved = since.join(previous.links, on="record_id", how="semi").height
         found["moved"] = moved / max(previous.links.height, 1)
     return found
+
+
+def thin(linked: Linked, model: Model) -> float:
+    """The share of the people of three records or more who hang together by one pair.
+
+    Args:
+        linked: a night of which the state is known.
+    """
+    group = linked.state["group"].to_numpy().astype(np.int64)
+    if not len(group):
+        return 0.0
+    pairs = linked.edges.select(pl.col("match_weight").alias("weight"), pl.lit(False).alias("never"))
+    ends = linked.ends.cast(dict.fromkeys(_ENDS, pl.Int64))
+    held = bridges(group, pl.concat([ends, pairs], how="horizontal"), model.cut)
+    many = int((np.bincount(group) > 2).sum())
+    return len(np.unique(group[held["uid_l"].to_numpy()])) / max(many, 1)
 
 
 # -- which pairs, and what they weigh ----------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ was decided is kept by `linkage.decisions`; showing a pair needs names, and belo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
 from governance.pseudonyms import SEPARATOR, hashed
+from linkage.cluster import bridges
 from linkage.conform import READ
 from linkage.decisions import SAME, UNSURE, conflicts, in_force
 from linkage.model import Model
@@ -142,7 +142,9 @@ def queue(
     open_ = open_.with_columns(
         pl.when(strong).then(pl.lit("apart")).otherwise(pl.lit("grey")).alias("kind"), pl.Series("moved", small)
     )
-    bridges = known.join(_bridges(people.height, firm, core), on=ENDS).with_columns(pl.lit("bridge").alias("kind"))
+    held = bridges(core, firm.with_columns(weight=0.0, never=False), 0.0)
+    thin = known.join(held.select(*ENDS, "moved").filter(pl.col("moved") > 1), on=ENDS)
+    thin = thin.with_columns(pl.lit("bridge").alias("kind"))
     asked = {"conflict": disputed, "changed": changed, "second": unsure}
     again = _placed(
         pl.concat([told.select(PAIR).with_columns(pl.lit(kind).alias("kind")) for kind, told in asked.items()]), people
@@ -150,7 +152,7 @@ def queue(
     again = again.with_columns(pl.lit(1, pl.Int64).alias("moved"))
 
     columns = [*PAIR, "person_l", "person_r", "kind", "weight", "levels", "moved"]
-    fresh = pl.concat([open_.select(columns), bridges.select(columns)]).join(standing, on=PAIR, how="anti")
+    fresh = pl.concat([open_.select(columns), thin.select(columns)]).join(standing, on=PAIR, how="anti")
     every = pl.concat([again.select(columns), fresh]).unique(PAIR, keep="first", maintain_order=True)
     every = every.join(mine.join(changed, on=PAIR, how="anti"), on=PAIR, how="anti")
     ids = people.with_columns(links.sort("record_id")["person_id"]).unique("person").sort("person")
@@ -247,70 +249,6 @@ def _size(pairs: pl.DataFrame, end: str, sizes: np.ndarray, persons: int) -> np.
     """How many records a unit holds: people stand first in `sizes`, cores after them."""
     unit = pairs[f"unit_{end}"].to_numpy()
     return sizes[np.where(unit < 0, persons - 1 - unit, unit)]
-
-
-def _bridges(height: int, firm: pl.DataFrame, core: np.ndarray) -> pl.DataFrame:
-    """The pairs without which a core would fall into two halves of two records or more: `uid_l`, `uid_r`, `moved`.
-
-    Pairs in a triangle are none; what hangs together by triangles is one place, and few pairs between places are left
-    to walk over (R. E. Tarjan, A note on finding the bridges of a graph, 1974).
-    """
-    from scipy.sparse import coo_array
-
-    if not firm.height:
-        return firm.with_columns(pl.lit(0, pl.Int64).alias("moved"))
-    left, right = firm["uid_l"].to_numpy(), firm["uid_r"].to_numpy()
-    ones = np.ones(2 * len(left), dtype=np.int32)
-    graph = coo_array((ones, (np.r_[left, right], np.r_[right, left])), shape=(height, height)).tocsr()
-    shared = (graph @ graph).multiply(graph).tocsr()
-    thin = np.asarray(shared[left, right]).ravel() == 0
-    place = _components(height, firm.filter(pl.Series(~thin)))
-    records = np.bincount(place, minlength=height)
-    thin &= np.bincount(core)[core[left]] > 3
-    beside: dict[int, list[tuple[int, int]]] = {}
-    ends = np.flatnonzero(thin)
-    for number, one, other in zip(ends.tolist(), place[left[ends]].tolist(), place[right[ends]].tolist(), strict=True):
-        beside.setdefault(one, []).append((other, number))
-        beside.setdefault(other, []).append((one, number))
-    found = list(_cut_edges(beside, records))
-    total = np.bincount(core)
-    chosen = np.array([number for number, _ in found], dtype=np.int64)
-    half = np.array([below for _, below in found], dtype=np.int64)
-    moved = np.minimum(half, total[core[left[chosen]]] - half)
-    return firm[chosen].with_columns(pl.Series("moved", moved, dtype=pl.Int64)).filter(pl.col("moved") > 1)
-
-
-def _cut_edges(beside: dict[int, list[tuple[int, int]]], records: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Each edge whose loss parts a graph, by its number, and how many records lie on one side of it."""
-    first: dict[int, int] = {}
-    low: dict[int, int] = {}
-    below: dict[int, int] = {}
-    for root in beside:
-        if root in first:
-            continue
-        first[root] = low[root] = len(first)
-        below[root] = int(records[root])
-        path = [(root, -1, iter(beside[root]))]
-        while path:
-            node, came, onward = path[-1]
-            for other, number in onward:
-                if number == came:
-                    continue
-                if other in first:
-                    low[node] = min(low[node], first[other])
-                    continue
-                first[other] = low[other] = len(first)
-                below[other] = int(records[other])
-                path.append((other, number, iter(beside[other])))
-                break
-            else:
-                path.pop()
-                if path:
-                    parent = path[-1][0]
-                    low[parent] = min(low[parent], low[node])
-                    below[parent] += below[node]
-                    if low[node] > first[parent]:
-                        yield came, below[node]
 
 
 def _valued(every: pl.DataFrame, known: pl.DataFrame, decided: pl.DataFrame, cut: float) -> pl.DataFrame:

@@ -165,12 +165,19 @@ def night(day: datetime | None) -> None:
 @main.command()
 def check() -> None:
     """Check contracts, agreements and every other file of the council's folder, without running anything."""
-    from assets.context import read_site
+    from assets.context import Council, read_site
+    from assets.linking import not_in_force
 
     folder = sites.site()
     read = read_site(folder, strict=True)
     counts = ", ".join(f"{len(read[part])} {part}" for part in ("contracts", "agreements", "outcomes", "cohorts"))
     click.echo(f"{sites.short(folder)}: {counts} hold together.")
+    try:
+        council = Council.open()
+    except KeyProblem:  # then nothing was ever run here
+        return
+    if waiting := not_in_force(council):
+        click.echo(waiting)
 
 
 @main.command()

@@ -156,13 +156,14 @@ def _council() -> Council:
 
 
 def _model_and_rows(council: Council) -> tuple[Any, pl.DataFrame]:
-    from assets.people import MODEL, load_model
-    from linkage.conform import READ, prepare
-    from warehouse.tables import SOURCE_RECORD, Zone
+    from assets.linking import MODEL, load_model, rows_of
+    from linkage.conform import prepare
+    from warehouse.tables import Zone
 
     if not council.store.has(Zone.VAULT, MODEL):
         raise click.ClickException("the linkage model is out of force. The next night trains one; ask again then.")
-    return load_model(council), prepare(council.store.scan(SOURCE_RECORD).select(READ).collect())[0]
+    model = load_model(council)
+    return model, prepare(rows_of(council, None, model.settings), model.settings.further)[0]
 
 
 def _night(council: Council, truth: Path | None) -> Night:

@@ -7,7 +7,7 @@ from village import finish
 
 from linkage.blocking import blocks
 from linkage.conform import conform, prepare
-from linkage.model import COMPARISONS, Model, TrainingError, compare, level_of
+from linkage.model import COMPARISONS, Model, Outdated, TrainingError, compare, level_of
 from linkage.training import train
 
 
@@ -28,6 +28,21 @@ def test_a_model_with_other_frequencies_is_refused(model: Model, tmp_path: Path)
     model.save(tmp_path)
     with pytest.raises(TrainingError, match="frequencies"):
         Model.load(tmp_path, {name: frame.head(3) for name, frame in model.frequencies.items()})
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('"version": 2', '"version": 1'),
+        ('"engine": "duckdb"', '"engine": "abacus"'),
+        ('"day and month', '"month and day'),
+    ],
+)
+def test_a_model_of_an_older_kinfold_is_refused_with_what_to_do(model: Model, was: str, now: str) -> None:
+    text = model.text()
+    assert was in text
+    with pytest.raises(Outdated, match=r"`kinfold retrain linkage`, then run the next night"):
+        Model.parse(text.replace(was, now), model.frequencies)
 
 
 def test_every_level_of_a_model_has_a_weight(model: Model) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from governance.vault import Vault
 from linkage import decisions
 from linkage.model import Model
 from linkage.night import Linked
+from linkage.settings import Settings
 from pipelines.cli import main
 from warehouse.site import PROJECT
 from warehouse.store import Store
@@ -106,6 +108,42 @@ def test_one_corrupted_edge_or_link_is_an_alarm_that_names_it_by_pseudonyms(coun
     finally:
         council.store.write(MATCH_EDGE, NEXT, edges)
         council.store.write(PERSON_LINK, NEXT, links)
+
+
+def test_a_night_after_an_upgrade_trains_anew_by_what_the_site_and_the_reviewers_say(
+    council: Council, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    create(key_file(home))
+    monkeypatch.setenv("KINFOLD_HOME", str(home))
+    fresh = replace(Council.open(), linkage=Settings(caps={"telephone": 30}))
+    rows = village(550, seed=3)[0]
+    fresh.store.write(SOURCE_RECORD, START, rows)
+    older = linking.load_model(council)
+    text = older.text().replace('"version": 2', '"version": 1')
+    assert text != older.text()
+    (home / linking.FOLDER / older.model_id).mkdir(parents=True)
+    (home / linking.FOLDER / older.model_id / "model.json").write_text(text)
+    in_force = pl.DataFrame({"model_id": [older.model_id]})
+    fresh.store.put(Zone.VAULT, linking.MODEL, {"in_force": in_force, **older.frequencies})
+    assert "by another Kinfold" in CliRunner().invoke(main, ["check"]).output
+    same = rows.drop_nulls("nhs_number").filter(pl.len().over("nhs_number") > 1).sort("nhs_number")["record_id"].head(2)
+    said = {"record_l": same[0], "record_r": same[1], "verdict": "same", "who": "ann"}
+    decisions.decide(fresh.store, pl.DataFrame([said | {"decided_at": datetime(2026, 11, 20)}]))
+
+    first = run(linking.linkage_model, fresh, START)
+    (check,) = first.get_asset_check_evaluations()
+    assert first.success and check.passed
+    model = linking.load_model(fresh)
+    assert model.settings == fresh.linkage and model.facts["pairs_reviewed"] == 1
+
+    other = replace(fresh, linkage=Settings(cut=5.0))
+    (check,) = run(linking.linkage_model, other, START).get_asset_check_evaluations()
+    assert not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+    assert "cut, caps differ" in str(check.metadata["to do"].value)
+    assert linking.load_model(other).model_id == model.model_id
+    told = CliRunner().invoke(main, ["check"])  # the site itself has chosen nothing
+    assert told.exit_code == 0 and "caps differ" in told.output and "kinfold retrain linkage" in told.output
 
 
 CODE = """

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from linkage import review
 from linkage.model import Model
@@ -142,31 +139,6 @@ def test_a_pattern_that_was_decided_often_teaches_little() -> None:
     later = review.queue(scored, stand, MODEL, decided, NOBODY, "ann")
     assert later["record_l"].to_list() == ["y", "w"]
     assert later["decided"].to_list() == [0, 20]
-
-
-@given(st.data())
-@settings(max_examples=60)
-def test_a_bridge_is_a_pair_whose_loss_parts_a_person_into_halves_of_two_or_more(data: st.DataObject) -> None:
-    many = data.draw(st.integers(2, 9))
-    every = [(i, j) for i in range(many) for j in range(i + 1, many)]
-    chosen = data.draw(st.lists(st.sampled_from(every), unique=True, min_size=1))
-    firm = pl.DataFrame(sorted(chosen), schema={"uid_l": pl.Int64, "uid_r": pl.Int64}, orient="row")
-    core = review._components(many, firm)
-    found = {row[:2]: row[2] for row in review._bridges(many, firm, core).rows()}
-    expected = {}
-    for pair in chosen:
-        rest = _groups(many, [other for other in chosen if other != pair])
-        one, other = (rest.count(rest[end]) for end in pair)
-        if rest[pair[0]] != rest[pair[1]] and min(one, other) > 1:
-            expected[pair] = min(one, other)
-    assert found == expected
-
-
-def _groups(many: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    group = list(range(many))
-    for one, other in pairs:
-        group = [group[one] if g == group[other] else g for g in group]
-    return group
 
 
 def test_the_order_of_rows_changes_nothing(linked: Linked, model: Model) -> None:

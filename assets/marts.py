@@ -64,7 +64,15 @@ NAMES = {
     ACCESS_LOG: "access_log",
 }
 OF_PEOPLE = Column("person_id", pl.String, "the person whom it is about, by the links of this night")
+BECAUSE = Column(
+    "because", pl.String, "why: decision (of people, whatever it was), correction, withdrawal, model or evidence"
+)
 CHECK = "marts_are_whole"
+# what people decide of two records or of an address: which of it was the do-not-link register, and whom it is about,
+# would tell analysts who was adopted and who is in hiding
+BY_DECISION = ("register", "review", "council", "address")
+DECIDED = "decision"
+STEWARDSHIP = {"decide": "decide", "protect": "decide", "withdraw": "withdraw", "unprotect": "withdraw"}
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -74,9 +82,10 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 
 def mart_of(council: Council, table: Table, night: date) -> MartTable:
     """One canonical table as analysts see it: events and involvements by person, without the record's id."""
-    frame = council.store.scan(table, night)
+    frame = discreet(table, council.store.scan(table, night))
     if "record_id" not in table.schema:
-        return MartTable.of(table, frame.drop("file", strict=False), NAMES[table])
+        told = [BECAUSE] if table in (PERSON_LINEAGE, RECALL) else []
+        return MartTable.of(table, frame.drop("file", strict=False), NAMES[table], more=told)
     links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
     linked = frame.join(links, on="record_id").drop("record_id").select("person_id", pl.exclude("person_id"))
     readers = council.organisation.marts_for
@@ -85,6 +94,29 @@ def mart_of(council: Council, table: Table, night: date) -> MartTable:
     category = pl.col("type") if table is EVENT else pl.lit(INVOLVEMENT.name)
     permitted = limited(linked, sections, category)
     return MartTable.of(table, permitted, NAMES[table], more=[OF_PEOPLE], order_by=("person_id", "start", *table.key))
+
+
+def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows as analysts may have them: what was decided of people's links and addresses is told as one kind of decision.
+
+    The id from which somebody was parted by decision is left out, as is whom an entry of a steward's is about.
+    """
+    if table in (PERSON_LINEAGE, RECALL):
+        decided = pl.col("because").is_in(BY_DECISION).fill_null(False)
+        frame = frame.with_columns(pl.when(decided).then(pl.lit(DECIDED)).otherwise("because").alias("because"))
+        if table is PERSON_LINEAGE:
+            decided = pl.col("because") == DECIDED
+            frame = frame.with_columns(
+                pl.when(decided).then(None).otherwise("other_person_id").alias("other_person_id"),
+                pl.when(decided).then(pl.lit("a decision about its records")).otherwise("cause").alias("cause"),
+            )
+    if table is ACCESS_LOG:
+        by_steward = pl.col("action").is_in(list(STEWARDSHIP))
+        frame = frame.with_columns(
+            pl.col("action").replace(STEWARDSHIP),
+            pl.when(by_steward).then(None).otherwise("person_id").alias("person_id"),
+        )
+    return frame
 
 
 @dg.multi_asset(

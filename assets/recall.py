@@ -20,10 +20,11 @@ from governance.organisation import Team
 from governance.pseudonyms import hashed
 from governance.release import RECALL as RECALLED
 from governance.release import Item
-from linkage import decisions
+from linkage import decisions, dwellings, protection
 from summaries import findings, recall
 from warehouse.tables import (
     ALERT,
+    DWELLING,
     HOUSEHOLD_MEMBER,
     LINK_PAST,
     MATCH_EDGE,
@@ -51,7 +52,9 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 @dg.multi_asset(
     name="recalls",
     specs=[
-        dg.AssetSpec(t.name, group_name=GROUP, deps=[PERSON_LINK.name, PERSON_LINEAGE.name], description=t.meaning)
+        dg.AssetSpec(
+            t.name, group_name=GROUP, deps=[PERSON_LINK.name, PERSON_LINEAGE.name, DWELLING.name], description=t.meaning
+        )
         for t in (LINK_PAST, RECALL)
     ],
     check_specs=[
@@ -208,12 +211,24 @@ def _hidden(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Addresses protected since the last night, as undone links; and the protections that are answered for by now."""
     store, folder = council.store, f"{STATE}/{before}"
-    asked = decisions.protections(store).filter(pl.col("withdrawn_at").is_null()).select("veto_id", "record_id")
+    asked = decisions.protections(store).filter(pl.col("withdrawn_at").is_null())
+    asked = asked.select("veto_id", "record_id", "place")
     known = store.get(Zone.LEDGER, folder, "answered").collect() if store.has(Zone.LEDGER, folder) else None
     fresh = asked if known is None else asked.join(known, on="veto_id", how="anti")
     ids = asked.select("veto_id")
     answered = ids if known is None else pl.concat([known, ids]).unique()
-    return recall.hidden(every, now, tonight, fresh["record_id"]), answered.sort("veto_id")
+    records = _at_their_homes(council, fresh, now, tonight) if fresh.height else fresh["record_id"]
+    return recall.hidden(every, now, tonight, records), answered.sort("veto_id")
+
+
+def _at_their_homes(council: Council, fresh: pl.DataFrame, now: pl.DataFrame, tonight: date) -> pl.Series:
+    """The records of those who are newly protected, and of whoever a record places with them: it is one address."""
+    store = council.store
+    records = store.scan(SOURCE_RECORD, tonight).select("record_id", *protection.ADDRESS, "other_addresses").collect()
+    gazetteer = store.read(DWELLING, tonight).filter(pl.col("kind").ne_missing(dwellings.REFUGE))  # protected before
+    found = protection.find(records, now, gazetteer, fresh.select("record_id", "place"))
+    beside = now.filter(pl.col("person_id").is_in(found.people.implode()))["record_id"]
+    return pl.concat([fresh["record_id"], beside]).unique().sort()
 
 
 def _causes(links: pl.DataFrame) -> dict[str, int]:
@@ -333,7 +348,7 @@ def _put_notices(
 
     def notice(row: dict[str, Any]) -> bytes:
         own = row["person_id"] is None or row["person_id"] in row["about"]
-        why = f"{recall.wrong(row['because'], own)} {recall.CAUSES[row['because']]}"
+        why = recall.why(row["because"], own)
         if row["file"].endswith(".csv"):
             return recall.notice_sheet(tonight, why, beside[row["team"]])
         name = council.organisation.teams[row["team"]].name

@@ -31,6 +31,13 @@ CAUSES = {  # the first that applies is told
     "model": "The way in which records are compared has changed, and the records no longer match.",
     "evidence": "By what has come since, the records no longer match.",
 }
+# What recipients are told. That two are kept apart for good tells of an adoption, that an address is hidden tells of a
+# flight: neither is theirs to know, nor whoever reads over their shoulder.
+TOLD = CAUSES | {
+    "register": CAUSES["review"],
+    "council": CAUSES["review"],
+    "address": "",
+}
 KINDS = {"summary": "Case summary", "report": "Records to check", "flag": "Flag", "alert": "Alert", "marts": "Marts"}
 MARTS = "marts"
 OPEN, CLOSED = "open", "closed"
@@ -441,7 +448,12 @@ def _note(row: Mapping[str, Any], night: date) -> str:
     many, first, last = row["files"], row["first"], row["last"]
     which = f"{many} earlier summaries of this case were" if many > 1 else "An earlier summary of this case was"
     when = f"of {say(first)}" if first == last else f"of {say(first)} to {say(last)}"
-    return f"{which} recalled on {say(night)} ({when}). {wrong(row['because'], row['own'])} {CAUSES[row['because']]}"
+    return f"{which} recalled on {say(night)} ({when}). {why(row['because'], row['own'])}"
+
+
+def why(because: str, own: bool) -> str:
+    """What was wrong of an output and how that came, as recipients are told."""
+    return f"{wrong(because, own)} {TOLD[because]}".strip()
 
 
 def wrong(because: str, own: bool) -> str:
@@ -449,7 +461,7 @@ def wrong(because: str, own: bool) -> str:
     if because == "withdrawal":
         return "Part of what was shown is no longer held."
     if because == "address":
-        return "An address was shown."
+        return "Part of what was shown may no longer be shown."
     if own:
         return "Records of more than one person stood as one, and part of what was shown belongs to somebody else."
     return (
@@ -473,7 +485,7 @@ def told(rows: pl.DataFrame, opened: pl.DataFrame, outcomes: Mapping[str, str]) 
     )
     blocks: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in named.iter_rows(named=True):
-        said = (wrong(row["because"], row["own"]), CAUSES[row["because"]])
+        said = (wrong(row["because"], row["own"]), TOLD[row["because"]])
         block = blocks.setdefault(
             (*said, row["wrong_from"], row["wrong_to"]),
             {

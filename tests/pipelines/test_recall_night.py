@@ -27,6 +27,7 @@ from summaries import changes
 from warehouse.tables import (
     ACCESS_LOG,
     ALERT,
+    DWELLING,
     HOUSEHOLD_MEMBER,
     LINK_PAST,
     MATCH_EDGE,
@@ -48,6 +49,7 @@ CANARY = "Zebedee Canaryson"
 ALIKE, OTHER = "a" * 32, "b" * 32  # two records that stand as one, wrongly
 MOTHER = "c" * 32
 CHILD, PARENT, APART = "1" * 32, "2" * 32, "9" * 32
+HOME = {MOTHER: "1", ALIKE: "1"}
 Stands = dict[str, str]
 
 
@@ -71,7 +73,8 @@ def night(council: Council, tonight: date, stands: Stands) -> bool:
     written: dict[Table, list[dict[str, Any]]] = {
         PERSON_LINK: links, PERSON_LINEAGE: [], MATCH_EDGE: [], HOUSEHOLD_MEMBER: at_home, ALERT: [], QUALITY_ISSUE: [],
         RISK_FLAG: [{"person_id": p, "outcome": "escalation", "team": "early-help"} for p in people],
-        SOURCE_RECORD: [{"record_id": r, "row_hash": 1} for r in stands],
+        SOURCE_RECORD: [{"record_id": r, "row_hash": 1, "uprn": HOME.get(r)} for r in stands],
+        DWELLING: [{"uprn": "1", "kind": "home"}],
     }  # fmt: skip
     for table, rows in written.items():
         store.write(table, tonight, frame(table, rows))
@@ -265,6 +268,51 @@ def test_the_marts_have_the_recalls_without_the_paths_of_files(council: Council)
     assert mart.name == "recalls" and {"recall_id", "person_id", "because", "first", "last"} <= columns
     assert "file" not in columns
     assert LINK_PAST not in marts.NAMES
+
+
+def test_no_recipient_learns_from_a_recall_that_the_register_holds_somebody(council: Council) -> None:
+    different(council)
+    never = {"record_l": ALIKE, "record_r": OTHER, "verdict": "never", "who": "s", "decided_at": NOW, "note": "n"}
+    decisions.decide(council.store, pl.DataFrame([never]))
+    decisions.protect(council.store, pl.DataFrame([{"record_id": MOTHER, "who": "s", "decided_at": NOW}]))
+    assert night(council, SECOND, PARTED)
+    assert set(council.store.read(RECALL, SECOND)["because"]) == {"register"}
+    secret = ("for good", "register", "protected", "address", "Where somebody lives", "do-not-link")
+    notes = council.store.get(Zone.LEDGER, f"recalled/{SECOND}", "notes").collect()["recalled"].explode().to_list()
+    assert notes
+    for team in ("mash", "early-help", "analysts"):
+        pages = [p.read_text("utf-8-sig") for p in outbox(council, team, "ecall")]
+        assert pages and not [word for word in secret for text in (*pages, *notes) if word in text]
+
+
+def test_an_address_that_is_protected_is_taken_back_from_the_summaries_of_all_who_live_there(council: Council) -> None:
+    assert night(council, SECOND, {ALIKE: CHILD, OTHER: APART, MOTHER: PARENT})
+    decisions.protect(council.store, pl.DataFrame([{"record_id": MOTHER, "who": "s", "decided_at": NOW}]))
+    assert night(council, THIRD, PARTED)
+    rows = council.store.read(RECALL, THIRD).filter(pl.col("night") == THIRD, pl.col("because") == "address")
+    assert CHILD in rows["about"].explode().to_list() and APART not in rows["about"].explode().to_list()
+
+
+def test_the_marts_tell_nobody_who_was_kept_apart_or_hidden_by_decision(council: Council) -> None:
+    store = council.store
+    split = {"night": SECOND, "change": "split_from", "other_person_id": CHILD}
+    whose = {"register": ALIKE, "review": OTHER, "council": MOTHER, "model": PARENT}
+    told = [{**split, "person_id": person, "cause": f"as {why}", "because": why} for why, person in whose.items()]
+    store.write(PERSON_LINEAGE, SECOND, frame(PERSON_LINEAGE, told))
+    lineage = marts.mart_of(council, PERSON_LINEAGE, SECOND).frame.lazy().collect()
+    decided = lineage.filter(pl.col("person_id") != PARENT).select("because", "other_person_id", "cause")
+    assert decided.height == 3 and decided.unique().row(0) == ("decision", None, "a decision about its records")
+    assert lineage.filter(person_id=PARENT).select("other_person_id", "because").row(0) == (CHILD, "model")
+    rows = [{"recall_id": why, "because": why} for why in ("register", "review", "address", "withdrawal")]
+    store.write(RECALL, SECOND, frame(RECALL, rows))
+    because = marts.mart_of(council, RECALL, SECOND).frame.lazy().collect()["because"]
+    assert sorted(because) == ["decision"] * 3 + ["withdrawal"]
+    acts = ("decide", "protect", "withdraw", "unprotect", "reveal")
+    log = [{"sequence": n, "action": act, "person_id": CHILD} for n, act in enumerate(acts)]
+    store.write(ACCESS_LOG, SECOND, frame(ACCESS_LOG, log))
+    seen = marts.mart_of(council, ACCESS_LOG, SECOND).frame.lazy().collect()
+    assert seen["action"].to_list() == ["decide", "decide", "withdraw", "withdraw", "reveal"]
+    assert seen["person_id"].to_list() == [None] * 4 + [CHILD]
 
 
 @pytest.fixture

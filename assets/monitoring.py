@@ -13,6 +13,7 @@ from assets.feeds import heal
 from assets.returned import Telling
 from assets.sharing import logged, releaser
 from feeds.ledger import deliveries_in_force, grounds, loads
+from linkage import decisions
 from summaries import board, findings, quality
 from warehouse.store import StoreError
 from warehouse.tables import (
@@ -120,6 +121,7 @@ def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[
         dict(feeds.select("feed", "partner").rows()),
         _before(council, QUALITY_ISSUE, tonight),
         tonight,
+        decisions.kept_apart(store),
     )
     yield council.write(QUALITY_ISSUE, tonight, issues)
     held = records.group_by("feed").agg(pl.len().alias("of"))

@@ -125,6 +125,12 @@ def in_force(decisions: pl.DataFrame) -> pl.DataFrame:
     return chosen.with_columns(strength.alias("strength")).select(*_IN_FORCE)
 
 
+def kept_apart(store: Store) -> pl.Series:
+    """`record_id` of every record on the do-not-link register, sorted."""
+    pairs = in_force(read(store)).filter(pl.col("verdict") == NEVER)
+    return pl.concat([pairs["record_l"].rename("record_id"), pairs["record_r"].rename("record_id")]).unique().sort()
+
+
 def conflicts(decisions: pl.DataFrame) -> pl.DataFrame:
     """Pairs about which people disagree.
 

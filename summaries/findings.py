@@ -120,6 +120,7 @@ def find(
     partners: Mapping[str, str],
     before: pl.DataFrame | None,
     night: date,
+    apart: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Find the records that do not agree with other sources or with reference data.
 
@@ -133,6 +134,8 @@ def find(
         partners: the partner of each feed.
         before: the issues of the night before, so that an issue keeps the night on which it was first found.
         night: the night.
+        apart: `record_id` of the records on the do-not-link register. Of an id that one of their people shares with
+            somebody nothing is said: an owner who reads of it learns that there is another life.
 
     Returns:
         `quality_issue` rows, sorted by record and rule: pseudonymous, and without a value.
@@ -141,7 +144,7 @@ def find(
     found = [
         *_within(held),
         *_differing(held, people),
-        *_shared(held),
+        *_shared(held, apart),
         *_impossible(held, people, night),
         *_deaths(_possible(held, people, night), events, involvements),
         *_places(held, dwellings, places),
@@ -173,7 +176,10 @@ def _differing(held: pl.DataFrame, people: pl.DataFrame) -> Found:
         yield rule, compared.filter((pl.col(attribute) != pl.col(f"golden_{attribute}")).fill_null(False))
 
 
-def _shared(held: pl.DataFrame) -> Found:
+def _shared(held: pl.DataFrame, apart: pl.Series | None) -> Found:
+    if apart is not None:
+        theirs = held.filter(pl.col("record_id").is_in(apart.implode())).select("person_id").unique()
+        held = held.join(theirs, on="person_id", how="anti")
     for attribute, rule in SHARED.items():
         told = held.filter(pl.col(attribute).is_not_null())
         yield rule, told.filter(pl.col("person_id").n_unique().over(attribute) > 1)

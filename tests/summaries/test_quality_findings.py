@@ -40,6 +40,7 @@ def found(
     involvements: list[dict[str, Any]] = [],  # noqa: B006
     before: pl.DataFrame | None = None,
     seed: int = 0,
+    apart: pl.Series | None = None,
     **golden: Any,
 ) -> pl.DataFrame:
     """The issues of some people's records, with a gazetteer and a directory of one street."""
@@ -58,6 +59,7 @@ def found(
         PARTNERS,
         before,
         NIGHT,
+        apart,
     )
 
 
@@ -101,6 +103,16 @@ def test_one_nhs_number_on_different_people_is_told_to_each_owner() -> None:
     issues = found({"p": [record("a", "gp", nhs_number="1")], "q": [record("b", "police", nhs_number="1")]})
     assert rules(issues) == {"a": "nhs_number_shared", "b": "nhs_number_shared"}
     assert found({"p": [record("a", "gp", nhs_number="1"), record("b", "police", nhs_number="1")]}).is_empty()
+
+
+def test_of_an_id_that_lives_kept_apart_by_the_register_share_no_owner_is_told() -> None:
+    lives = {
+        "p": [record("a", "gp", nhs_number="1"), record("c", "tax", nhs_number="1")],
+        "q": [record("b", "police", nhs_number="1")],
+        "r": [record("d", "gp", nhs_number="2")],
+        "s": [record("e", "tax", nhs_number="2")],
+    }
+    assert set(rules(found(lives, apart=pl.Series(["b", "c"])))) == {"d", "e"}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """What has left and who saw it: the release gate, the ledger of releases and the audit log as tables."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import polars as pl
 
 from assets.context import Council, night_of
-from governance.audit import AuditLog
+from governance.audit import AuditLog, Entry
 from governance.release import Releaser
 from warehouse.tables import ACCESS_LOG, OUTPUT_USE, RELEASE
 
@@ -23,6 +23,12 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 def audit_log(council: Council) -> AuditLog:
     """The council's audit log."""
     return AuditLog(council.home / "ledger" / "audit", council.ring.key("audit"))
+
+
+def note_read(council: Council, who: str, people: Sequence[str | None]) -> None:
+    """Put into the audit log that somebody asked about people, or with None about nobody in particular."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    audit_log(council).append([Entry(now, who, None, "read", None, person, None, None) for person in people])
 
 
 def releaser(council: Council) -> Releaser:

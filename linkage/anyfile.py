@@ -67,6 +67,8 @@ SEVERAL = ("middle_names", "house_number", "address", "address_more", "town", "s
 KINDS = ("text", "code", "number", "date")  # what an unrecognised column is compared as
 SEXES = {"M": "M", "MALE": "M", "MAN": "M", "BOY": "M", "1": "M", "F": "F", "FEMALE": "F", "WOMAN": "F", "GIRL": "F",
          "2": "F", "W": "F"}  # fmt: skip
+# a date, a number as long as an id's, an email address or a postcode: no column is called so
+NO_HEADER = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}$|^\d{8,}$|\S@\S|^[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$"
 MONTHS = {name: f"{n:02}" for n, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}  # noqa: SIM905
 
 
@@ -149,10 +151,15 @@ def _delimited(path: Path) -> pl.DataFrame:
     if not marks[mark]:
         raise FileProblem(f"{path.name} has no columns that a comma, semicolon, tab or bar parts in its first line.")
     try:
-        return pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy")
+        frame = pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as error:
         kind = type(error).__name__
         raise FileProblem(f"{path.name} cannot be read as text parted by {mark!r} ({kind}).") from None
+    if any(re.search(NO_HEADER, name.strip(), re.IGNORECASE) for name in frame.columns):
+        raise FileProblem(
+            f"The first line of {path.name} looks like somebody's row. Write a line with the columns' names above it."
+        )
+    return frame
 
 
 def meanings(rows: pl.DataFrame, asked: Asked) -> dict[str, str]:

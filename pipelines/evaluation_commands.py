@@ -102,8 +102,11 @@ def why(who: tuple[str, ...], html: Path | None) -> None:
     """Say why two RECORDs are one person tonight or are not, or what holds a PERSON together.
 
     A record is named by its id or as FEED:KEY, by the feed's own key. No value is shown, neither here nor in the chart:
-    only what was compared, how far it agrees, and how many bits that is worth.
+    only what was compared, how far it agrees, and how many bits that is worth. The audit log has who asked about whom.
     """
+    import getpass
+
+    from assets.sharing import note_read
     from linkage import decisions as register
     from linkage.why import held, sentences, table, waterfall
     from linkage.why import why as explain
@@ -116,6 +119,8 @@ def why(who: tuple[str, ...], html: Path | None) -> None:
     store, (model, rows) = council.store, _model_and_rows(council)
     edges, links = store.read(MATCH_EDGE), store.read(PERSON_LINK)
     feeds = dict(rows.select("record_id", "feed").iter_rows())
+    people = {_person(name, links) for name in named} & set(links["person_id"])
+    note_read(council, getpass.getuser(), sorted(people) or [None])
     if len(named) == 1:
         try:
             _tell_person(held(_person(named[0], links), links, edges, model), feeds)
@@ -245,7 +250,7 @@ def _record(name: str, council: Council) -> str:
     if feed not in council.contracts:
         known = ", ".join(sorted(council.contracts))
         raise click.ClickException(f"there is no feed {feed!r}. There are: {known}")
-    return str(record_ids(feed, pl.Series("key", [key]), council.ring).item())
+    return str(record_ids(council.contracts[feed].keys_of, pl.Series("key", [key]), council.ring).item())
 
 
 def _person(name: str, links: pl.DataFrame) -> str:
@@ -316,7 +321,7 @@ def _waterfall(told: Why, chart: dict[str, Any]) -> str:
 
 def _write(path: Path, content: str) -> None:
     """Write a file that its owner alone may read."""
+    from pipelines.linkage_commands import write_private
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(content, encoding="utf-8")
+    write_private(path, content)

@@ -57,7 +57,10 @@ def link(
     Columns are known by their headers and by what they hold; what agreement is worth is learned from the files
     themselves. Nothing is loaded and no council is needed.
     """
+    import polars as pl
+
     from linkage import anyfile
+    from summaries.reports import inert
 
     if output.exists() and not replace:
         raise click.ClickException(f"{output} is there already. Choose another --output, or say --replace.")
@@ -66,7 +69,8 @@ def link(
         found = anyfile.link(rows, anyfile.Asked(meanings, ignore, id_, truth))
     except anyfile.FileProblem as problem:
         raise click.ClickException(str(problem)) from None
-    _write(output, found.rows.write_csv())
+    texts = [name for name, kind in found.rows.schema.items() if kind == pl.String]
+    write_private(output, found.rows.with_columns(inert(name) for name in texts).write_csv())
     wide = max(len(column) for column in found.meanings)
     for column, what in found.meanings.items():
         click.echo(f"  {column:<{wide}}  {what.removeprefix('- ').replace('_', ' ')}")
@@ -79,7 +83,7 @@ def link(
             click.echo(f"  {name:<18} {value:,.0f}" if name in COUNTS else f"  {name:<18} {value:.4f}")
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)

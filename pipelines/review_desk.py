@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,6 +56,14 @@ class ReviewRefused(Exception):
 def now() -> datetime:
     """The time, UTC and naive."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+NAMED = "a name or user id of at most 80 characters, which begins with none of = + - @"
+
+
+def named(who: str) -> bool:
+    """Whether this can name somebody, in a log and in a spreadsheet alike."""
+    return bool(who.strip()) and len(who) <= 80 and who.isprintable() and who.strip()[0] not in "=+-@"
 
 
 @dataclass(frozen=True)
@@ -105,18 +113,28 @@ class Desk:
             ReviewRefused: no agreement gives this team and reason anybody's identity, or nobody is named. The audit
                 log has it.
         """
-        if not who.strip() or len(who) > 80 or not who.isprintable():
-            raise ReviewRefused("say who reviews with --who: a name or user id of at most 80 characters.")
+        if not named(who):
+            raise ReviewRefused(f"say who reviews with --who: {NAMED}.")
         known = council.organisation.teams.get(team)
         role = role or (known.roles[0] if known else "")
         self.council, self.clock = council, clock
         self.reviewer = Reviewer(who.strip(), team, role, reason)
         self._records: dict[str, dict[str, Any]] = {}
-        today = clock().replace(tzinfo=UTC).astimezone(ZoneInfo(council.organisation.timezone)).date()
+        self._asked_on: date | None = None
         self.cited: dict[str, str] = {}
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask the agreements, anew on each day: one may end while the page is open."""
+        council, by = self.council, self.reviewer
+        today = self.clock().replace(tzinfo=UTC).astimezone(ZoneInfo(council.organisation.timezone)).date()
+        if today == self._asked_on:
+            return
+        self._asked_on, self.cited = today, {}
+        team, reason = by.team, by.reason
         whys: list[str] = []
         for partner in sorted({contract.partner for contract in council.contracts.values()}):
-            answer = council.agreements.permits(Question(team, role, reason, partner, "identity", today))
+            answer = council.agreements.permits(Question(team, by.role, reason, partner, "identity", today))
             if answer.allowed:
                 self.cited[partner] = f"{answer.agreement} {answer.clause}"
             else:
@@ -181,7 +199,7 @@ class Desk:
             orient="row",
         )
         found = review.queue(self.edges, self.links, self.model, said, resting, self.reviewer.who, self._changed(said))
-        return self._permitted(found)
+        return self._permitted(self._open(found))
 
     def drawn(self) -> pl.DataFrame:
         """The latest random sample, in the order in which it was drawn, less what this reviewer has decided.
@@ -196,7 +214,8 @@ class Desk:
         sample = store.get(Zone.FACTS, f"{SAMPLES}/{kept[-1]}", "sample").collect()
         words = review.last_words(decisions.read(store))
         mine = words.filter(pl.col("who") == self.reviewer.who).select(PAIR)
-        return self._permitted(sample.join(mine, on=PAIR, how="anti").with_columns(pl.lit("sample").alias("kind")))
+        sample = self._open(sample.join(mine, on=PAIR, how="anti"))
+        return self._permitted(sample.with_columns(pl.lit("sample").alias("kind")))
 
     def draw(self, per_stratum: int, seed: int) -> pl.DataFrame:
         """Draw a random sample of the published night and keep it, in place of one drawn of the same night."""
@@ -228,6 +247,12 @@ class Desk:
             pairs = pairs.join(known, left_on=end, right_on="record_id", how="semi", maintain_order="left")
         return pairs
 
+    def _open(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Of the pairs those that are not on the do-not-link register: nobody is asked about an adoption again."""
+        said = decisions.in_force(decisions.read(self.council.store))
+        never = said.filter(pl.col("verdict") == decisions.NEVER)
+        return pairs.join(never, on=PAIR, how="anti", maintain_order="left")
+
     def _changed(self, said: pl.DataFrame) -> pl.DataFrame:
         """The pairs decided of which a record says something else than when they were last decided."""
         store = self.council.store
@@ -254,6 +279,7 @@ class Desk:
             ReviewRefused: a record is not there, or its partner does not share identity with this reviewer.
             AuditError: the log cannot be trusted or written; nothing is shown.
         """
+        self._ask()
         people = self._people([pair])
         missing = self._unpermitted([pair])
         if missing:

@@ -32,6 +32,12 @@ def by_whom(command: Command) -> Command:
     return command
 
 
+def _note(says: str, needed: bool = False) -> Callable[[Command], Command]:
+    """The option --note, which is asked for where its text is left out: others read command lines and histories."""
+    asked = "Where it is left out" if needed else "Without a text"
+    return click.option("--note", prompt="Why", prompt_required=needed, help=f"{says} {asked} it is asked for.")
+
+
 def _desk(who: str, reason: str | None, team: str | None) -> "Desk":
     from assets.context import Council
     from pipelines.review_desk import TEAM, Desk
@@ -114,7 +120,7 @@ def sample(who: str, reason: str | None, team: str | None, per_stratum: int, see
 @click.argument("other", metavar="RECORD")
 @click.argument("verdict", type=click.Choice(["same", "different", "never", "unsure"]))
 @by_whom
-@click.option("--note", help="Why; needed for never. It is kept in the vault.")
+@_note("Why; needed for never. It is kept in the vault.")
 @click.option("--unknown", is_flag=True, help="Take records that the published night does not have.")
 def decide(
     one: str, other: str, verdict: str, who: str, reason: str | None, team: str | None, note: str | None, unknown: bool
@@ -152,11 +158,12 @@ def conflicts(who: str, reason: str | None, team: str | None) -> None:
 def exported(file: Path, who: str, reason: str | None, team: str | None) -> None:
     """Write every decision to a CSV FILE: record ids and verdicts, no notes and no values."""
     from linkage.decisions import read
+    from pipelines.linkage_commands import write_private
 
     desk = _desk(who, reason, team)
     rows = read(desk.council.store).select(EXPORTED).sort("decided_at", "decision_id")
     desk.note_in_audit("export")
-    rows.write_csv(file)
+    write_private(file, rows.write_csv())
     click.echo(f"Wrote {rows.height:,} decisions to {file.name}.")
 
 
@@ -197,7 +204,7 @@ def imported(file: Path, who: str, reason: str | None, team: str | None) -> None
 def _decision(desk: "Desk", row: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """A row of a file as a decision; none where it was withdrawn. ValueError says what is wrong, without values."""
     from linkage.decisions import VERDICTS
-    from pipelines.review_desk import ReviewRefused
+    from pipelines.review_desk import NAMED, ReviewRefused, named
 
     if row.get("withdrawn_at"):
         return []
@@ -209,8 +216,8 @@ def _decision(desk: "Desk", row: Mapping[str, str | None]) -> list[dict[str, Any
         raise ValueError(str(error)) from None
     made: dict[str, Any] = {"record_l": pair[0], "record_r": pair[1], "verdict": row["verdict"]}
     when, whose = row.get("decided_at"), (row.get("who") or "").strip()
-    if len(whose) > 80 or not whose.isprintable():
-        raise ValueError("who is to be a name or user id of at most 80 characters")
+    if whose and not named(whose):
+        raise ValueError(f"who is to be {NAMED}")
     made["who"] = whose or desk.reviewer.who
     try:
         made["decided_at"] = datetime.fromisoformat(when) if when else None
@@ -234,7 +241,7 @@ def register() -> None:
 @click.argument("one", metavar="RECORD")
 @click.argument("other", metavar="RECORD")
 @by_whom
-@click.option("--note", required=True, help="Why. It is kept in the vault.")
+@_note("Why. It is kept in the vault.", needed=True)
 @click.option("--unknown", is_flag=True, help="Take records that the published night does not have.")
 def add(one: str, other: str, who: str, reason: str | None, team: str | None, note: str, unknown: bool) -> None:
     """Never link two records, each by its id or as feed:key; nothing but a withdrawal undoes it."""
@@ -247,8 +254,13 @@ def add(one: str, other: str, who: str, reason: str | None, team: str | None, no
 @register.command()
 @click.argument("record", metavar="RECORD")
 @by_whom
-@click.option("--uprn", help="Only the address of this property [default: every address of the person].")
-@click.option("--note", help="Why. It is kept in the vault.")
+@click.option(
+    "--uprn",
+    prompt="UPRN",
+    prompt_required=False,
+    help="Only the address of this property [default: every address of the person]. Without a value it is asked for.",
+)
+@_note("Why. It is kept in the vault.")
 @click.option("--unknown", is_flag=True, help="Take a record that the published night does not have.")
 def address(
     record: str, who: str, reason: str | None, team: str | None, uprn: str | None, note: str | None, unknown: bool
@@ -347,10 +359,8 @@ def history(told: str, who: str | None) -> None:
     import polars as pl
 
     from assets.context import Council
-    from assets.sharing import audit_log
-    from governance.audit import Entry
+    from assets.sharing import note_read
     from linkage import identity
-    from pipelines.review_desk import now
     from warehouse.tables import PERSON_LINEAGE, PERSON_LINK, SOURCE_RECORD
 
     council = Council.open()
@@ -361,7 +371,7 @@ def history(told: str, who: str | None) -> None:
     rows = identity.history(store.read(PERSON_LINEAGE), person_id)
     if not rows.height:
         raise click.ClickException("no person and no record has this id. Ids have 32 characters of 0-9 and a-f.")
-    audit_log(council).append([Entry(now(), who or getpass.getuser(), None, "read", None, person_id, None, None)])
+    note_read(council, who or getpass.getuser(), [person_id])
     if of_record:
         click.echo(f"Record {told} stands with the person {person_id}.")
     for row in rows.iter_rows(named=True):

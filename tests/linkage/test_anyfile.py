@@ -205,3 +205,19 @@ def test_the_command_writes_ids_and_groups_alone_for_its_owners_eyes(some: pl.Da
 def test_the_command_says_how_to_name_a_column(tmp_path: Path) -> None:
     told = CliRunner().invoke(command, [str(tmp_path / "a.csv"), "--as", "born"])
     assert told.exit_code == 2 and "COLUMN=MEANING" in told.output
+
+
+def test_a_file_without_a_line_of_names_is_refused_without_quoting_its_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("QUIXOTELBY,ROSALIND,1984-03-05,QH1 1AA\n" * 200)
+    told = CliRunner().invoke(command, [str(path), "-o", str(tmp_path / "out.csv")])
+    assert told.exit_code == 1 and "looks like somebody's row" in told.output
+    assert not [word for word in ("QUIXOTELBY", "ROSALIND", "1984", "QH1") if word in told.output]
+
+
+def test_an_id_that_a_spreadsheet_would_run_is_written_inert(some: pl.DataFrame, tmp_path: Path) -> None:
+    path, out = tmp_path / "some.csv", tmp_path / "out.csv"
+    some.with_columns(pl.concat_str(pl.lit("=cmd|"), pl.int_range(pl.len())).alias("id")).write_csv(path)
+    told = CliRunner().invoke(command, [str(path), "--id", "id", "-o", str(out)])
+    assert told.exit_code == 0, told.output
+    assert all(text.startswith("'=cmd|") for text in pl.read_csv(out)["id"])

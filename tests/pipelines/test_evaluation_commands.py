@@ -171,6 +171,16 @@ def test_why_tells_what_holds_a_person_together_by_id_or_by_one_of_their_records
     assert "The weakest link that holds them together weighs" in by_record
 
 
+def test_whoever_asks_why_is_in_the_audit_log_with_whom_they_asked_about(
+    council: Council, kinfold: Callable[..., Result]
+) -> None:
+    kinfold("why", "gp-register:K1", "council-tax:K1")
+    stands = council.store.read(PERSON_LINK)
+    record = record_ids("gp-register", pl.Series(["K1"]), council.ring).item()
+    entry = audit_log(council).frame().row(-1, named=True)
+    assert (entry["action"], entry["person_id"]) == ("read", stands.filter(record_id=record)["person_id"].item())
+
+
 def test_why_says_which_record_is_not_there_without_repeating_its_key(kinfold: Callable[..., Result]) -> None:
     done = kinfold("why", "gp-register:K3", f"hospital:{CANARY}", ok=False)
     assert "the second that you name" in done.output

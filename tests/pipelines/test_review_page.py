@@ -484,6 +484,34 @@ def test_records_of_a_partner_that_does_not_share_are_neither_asked_about_nor_sh
     assert all(row["record_id"] != voucher for row in shown.others)
 
 
+def test_a_pair_on_the_do_not_link_register_is_asked_of_nobody_again(council: Council) -> None:
+    pairs = desk(council).queue().select(*review.PAIR).rows()
+    desk(council).draw(1000, 1)
+    assert set(pairs) <= set(desk(council, "bob").drawn().select(*review.PAIR).rows())
+    left, right = pairs[0]
+    pair = {"record_l": left, "record_r": right}
+    desk(council).decide([{**pair, "verdict": "never", "note": NOTE}])
+    desk(council, "cat").decide([{**pair, "verdict": "same"}])
+    records = council.store.read(SOURCE_RECORD)
+    changed = pl.when(pl.col("record_id") == left).then(pl.lit("07700900123")).otherwise("phone").alias("phone")
+    council.store.write(SOURCE_RECORD, NIGHT, records.with_columns(changed))
+    for who in ("ann", "bob", "cat"):
+        assert pairs[0] not in desk(council, who).queue().select(*review.PAIR).rows()
+        assert pairs[0] not in desk(council, who).drawn().select(*review.PAIR).rows()
+
+
+def test_an_agreement_that_ends_while_the_page_is_open_closes_it(council: Council) -> None:
+    days = [NOW]
+    with serving(Sitting(desk(council, clock=lambda: days[-1]))) as sitting:
+        browser = Browser(sitting).enter()
+        assert browser.ask("GET", "/")[0] == 200
+        days.append(datetime(2100, 1, 1))
+        status, _, text = browser.ask("GET", "/")
+        assert status == 403 and "no agreement" in text
+        assert "TRELAWN" not in text and CANARY not in text
+    assert audit_log(council).frame()["action"].to_list()[-1] == "refuse"
+
+
 # -- without a browser -----------------------------------------------------------------------------------------------
 
 
@@ -561,6 +589,34 @@ def test_decisions_leave_without_notes_and_come_back_whole_or_not_at_all(
     assert "Took 1 new of 2" in kinfold("review", "import", str(out), "--who", "bob").output
     assert "Took 0 new of 2" in kinfold("review", "import", str(out), "--who", "bob").output
     assert sorted(who for who, *_ in kept(council)) == ["ann", "zoe"]
+
+
+def test_an_export_is_its_owners_alone_follows_no_link_and_holds_no_formula(
+    council: Council, kinfold: Callable[..., Result], tmp_path: Path
+) -> None:
+    kinfold("review", "decide", "gp-register:G1", "council-tax:C1", "same", "--who", "=cmd|'/c calc'!A1", ok=False)
+    given = tmp_path / "given.csv"
+    given.write_text("record_l,record_r,verdict,who\ngp-register:G1,council-tax:C1,same,=1+1\n")
+    assert "who is to be" in kinfold("review", "import", str(given), "--who", "ann", ok=False).output
+    other, out = tmp_path / "other", tmp_path / "decisions.csv"
+    other.write_text("untouched")
+    out.symlink_to(other)
+    kinfold("review", "export", str(out), "--who", "ann")
+    assert other.read_text() == "untouched" and not out.is_symlink() and out.stat().st_mode & 0o077 == 0
+
+
+def test_what_others_may_not_read_need_not_stand_on_the_command_line(
+    council: Council, kinfold: Callable[..., Result]
+) -> None:
+    def asked(words: str, answers: str) -> Result:
+        done = CliRunner().invoke(main, words.split(), input=answers)
+        assert done.exit_code == 0, done.output
+        return done
+
+    asked("register add gp-register:G1 council-tax:C1 --who ann", f"{NOTE}\n")
+    asked("register address gp-register:G1 --who ann --uprn --note", f"100012345678\n{NOTE}\n")
+    assert decisions.read(council.store)["note"].to_list() == [NOTE]
+    assert decisions.protections(council.store).select("place", "note").row(0) == ("100012345678", NOTE)
 
 
 def test_a_sample_is_drawn_kept_and_worked_through(council: Council, kinfold: Callable[..., Result]) -> None:

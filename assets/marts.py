@@ -70,7 +70,8 @@ BECAUSE = Column(
 CHECK = "marts_are_whole"
 # what people decide of two records or of an address: which of it was the do-not-link register, and whom it is about,
 # would tell analysts who was adopted and who is in hiding
-BY_DECISION = ("register", "review", "council", "address")
+BY_DECISION = ("register", "review", "council")
+HIDDEN = "address"  # a recall for which no mart is recalled: to tell of it at all would tell whose it is
 DECIDED = "decision"
 STEWARDSHIP = {"decide": "decide", "protect": "decide", "withdraw": "withdraw", "unprotect": "withdraw"}
 
@@ -101,6 +102,8 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
 
     The id from which somebody was parted by decision is left out, as is whom an entry of a steward's is about.
     """
+    if table is RECALL:
+        frame = frame.filter(pl.col("because").ne_missing(HIDDEN))
     if table in (PERSON_LINEAGE, RECALL):
         decided = pl.col("because").is_in(BY_DECISION).fill_null(False)
         frame = frame.with_columns(pl.when(decided).then(pl.lit(DECIDED)).otherwise("because").alias("because"))

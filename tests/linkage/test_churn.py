@@ -155,12 +155,12 @@ def test_one_thread_or_two_and_any_order_of_rows_give_the_same_ids(
     records.sample(fraction=1.0, shuffle=True, seed=3).write_parquet(tmp_path / "records.parquet")
     model.save(tmp_path / "model")
     for name, frame in model.frequencies.items():
-        frame.write_parquet(tmp_path / f"{name}.parquet")
+        frame.write_parquet(tmp_path / f"of-{name}.parquet")
     code = """
 import sys; from datetime import date; from pathlib import Path; import polars as pl
 from linkage.model import Model; from linkage.night import link
 here = Path(sys.argv[1]); assert pl.thread_pool_size() == 1
-names = {name: pl.read_parquet(here / f"{name}.parquet") for name in ("forename", "surname")}
+names = {path.stem[3:]: pl.read_parquet(path) for path in here.glob("of-*.parquet")}
 found = link(pl.read_parquet(here / "records.parquet"), None, Model.load(here / "model", names),
              date.fromisoformat(sys.argv[2]), sys.argv[3].encode(), threads=1)
 for name in ("edges", "links", "lineage"):

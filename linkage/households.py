@@ -79,6 +79,7 @@ def households(
     became = lineage(assigned, sizes, night).rename(
         {"person_id": "household_id", "other_person_id": "other_household_id", "records": "people"}
     )
+    became = became.filter(pl.col("change") != "gave")  # who moves from one home to another is told by occupancy
     became = became.with_columns(pl.col("change").replace_strict(_CAUSES, default="").alias("cause"))
     return Households(
         _households(now, _alone(now, stays, people, discounts, night), people, place, night),

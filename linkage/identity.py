@@ -98,6 +98,9 @@ def lineage(
 ) -> pl.DataFrame:
     """What became of ids this night, as `person_lineage` rows, in the order of the ids.
 
+    Every member whose id is another than the night before is told of: by the id that it founded a part of, by the end
+    of its own, or as given away; of several that were given to, the one that took most is named.
+
     Args:
         assigned: as `assign` returns it.
         sizes: `id`, `records`: how many records each id holds now.
@@ -123,6 +126,10 @@ def lineage(
     change = change if resumed is None else resumed
     split = _explained(origin, known, 0)
     merged = _explained(heir, known, BIT["withdrawal"])  # what is gone joins nothing
+    told = pl.concat([origin.select("old", "id"), heir.select("old", "id")])
+    rest = moved.join(told, on=["old", "id"], how="anti").sort("members", "id", descending=[True, False])
+    given = rest.group_by("old", maintain_order=True).agg(pl.col("id").first(), pl.col("members").sum())
+    gave = _explained(given, known, BIT["withdrawal"])
     again = {
         "returned": "records that stood with it are back",
         "carried_over": "all its records are gone, and new ones that match them have come",
@@ -143,6 +150,11 @@ def lineage(
             pl.col("old").alias("person_id"), pl.lit("merged_into").alias("change"),
             pl.col("id").alias("other_person_id"), pl.col("members").alias("records"),
             pl.format("its records now match those of the other person, {}", "why").alias("cause"), "because",
+        ),
+        gave.select(
+            pl.col("old").alias("person_id"), pl.lit("gave").alias("change"),
+            pl.col("id").alias("other_person_id"), pl.col("members").alias("records"),
+            pl.format("they now match those of the other person, {}", "why").alias("cause"), "because",
         ),
         gone.select(
             pl.col("old").alias("person_id"), pl.lit("retired").alias("change"), none.alias("other_person_id"),

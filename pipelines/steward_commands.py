@@ -4,6 +4,7 @@ Each command reads its arguments, calls one function and says what came of it: c
 """
 
 import csv
+import io
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -162,6 +163,8 @@ def exported(file: Path, who: str, reason: str | None, team: str | None) -> None
 
     desk = _desk(who, reason, team)
     rows = read(desk.council.store).select(EXPORTED).sort("decided_at", "decision_id")
+    if not file.parent.is_dir():
+        raise click.ClickException(f"there is no folder {file.parent}. Make it, or name another file.")
     desk.note_in_audit("export")
     write_private(file, rows.write_csv())
     click.echo(f"Wrote {rows.height:,} decisions to {file.name}.")
@@ -179,7 +182,11 @@ def imported(file: Path, who: str, reason: str | None, team: str | None) -> None
     from linkage.decisions import read
 
     desk = _desk(who, reason, team)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file.name} is not a CSV file in UTF-8 with a header.") from None
+    with io.StringIO(text, newline="") as lines:
         given = csv.DictReader(lines)
         if missing := [name for name in COLUMNS if name not in (given.fieldnames or ())]:
             raise click.ClickException(
@@ -287,9 +294,20 @@ def matching(file: Path, who: str, reason: str | None, team: str | None) -> None
         frame = pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, UnicodeDecodeError):
         raise click.ClickException(f"{file.name} is not a CSV file in UTF-8 with a header.") from None
+    council = desk.council
+    if "feed" in frame.columns:
+        keys = {feed: contract.keys_of for feed, contract in council.contracts.items()}
+        feed = pl.col("feed").str.strip_chars()
+        if strange := frame.filter(feed.is_in(list(keys)).not_()).height:
+            raise click.ClickException(
+                f"{strange:,} rows of {file.name} name a feed that is none. Feeds: {', '.join(sorted(keys))}. "
+                "Nothing was taken."
+            )
+        frame = frame.with_columns(feed.replace(keys))
     desk.note_in_audit("matching")
-    taken = import_matching(desk.council.store, frame, desk.council.ring, desk.clock())
-    click.echo(f"Took the council's ids of {taken:,} records. {TOMORROW}")
+    taken = import_matching(council.store, frame, council.ring, desk.clock())
+    unused = "It is not used until linkage.yaml has `matching` with a role: evidence or master."
+    click.echo(f"Took the council's ids of {taken:,} records. {TOMORROW if council.linkage.matching else unused}")
 
 
 @register.command("list")
@@ -335,6 +353,7 @@ CHANGES = {
     "founded": "{person} was founded with {records}",
     "merged_into": "{person} merged into {other}, with {records}",
     "split_from": "{person} split off from {other}, with {records}",
+    "gave": "{person} gave {records} to {other}",
     "retired": "{person} ended, with {records}",
     "returned": "{person} came back, with {records}",
     "carried_over": "{person} went on with {records}",

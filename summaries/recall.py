@@ -169,8 +169,17 @@ def caused(
     )
     surely = (pl.col("change") == "split_from") & (pl.col("because") != "evidence")
     split = lineage.filter(surely).select("person_id", "because")
+    gave = lineage.filter((pl.col("change") == "gave") & (pl.col("because") != "evidence")).select(
+        pl.min_horizontal("person_id", "other_person_id").alias("here"),
+        pl.max_horizontal("person_id", "other_person_id").alias("there"),
+        pl.col("because").alias("told_pair"),
+    )
+    gave = gave.sort(pl.col("told_pair").replace_strict(_RANK, return_dtype=pl.Int8))
+    gave = gave.unique(["here", "there"], keep="first", maintain_order=True)
     touched = stands.filter(pl.col("record_id").is_in(corrected.implode())).select("person_id").unique()
-    found = links.join(by_pair, on=["here", "there"], how="left", maintain_order="left")
+    found = links
+    for told in (by_pair, gave):
+        found = found.join(told, on=["here", "there"], how="left", maintain_order="left")
     for end in ("here", "there"):
         found = found.join(
             split.rename({"person_id": end, "because": f"told_{end}"}), on=end, how="left", maintain_order="left"
@@ -185,8 +194,8 @@ def caused(
         .then(pl.lit("withdrawal"))
         .when(pl.col("said").is_not_null())
         .then("said")
-        .when(pl.coalesce("told_here", "told_there").is_not_null())
-        .then(pl.coalesce("told_here", "told_there"))
+        .when(pl.coalesce("told_pair", "told_here", "told_there").is_not_null())
+        .then(pl.coalesce("told_pair", "told_here", "told_there"))
         .when(pl.lit(model_changed))
         .then(pl.lit("model"))
         .when(pl.coalesce("touched_here", "touched_there").is_not_null())

@@ -308,13 +308,13 @@ LINK_PAST = Table(
 PERSON_LINEAGE = Table(
     "person_lineage",
     Zone.FACTS,
-    "What became of an id: founded, merged, split, retired or taken up again, when and why.",
+    "What became of an id: founded, merged, split, gave records away, retired or was taken up again, when and why.",
     ("person_id", "night", "change"),
     (
         _PERSON_ID,
         Column("night", pl.Date, "the night on which it happened"),
-        Column("change", pl.String, "founded, merged_into, split_from, retired, returned or carried_over"),
-        Column("other_person_id", ID, "the id merged into or split from"),
+        Column("change", pl.String, "founded, merged_into, split_from, gave, retired, returned or carried_over"),
+        Column("other_person_id", ID, "the id merged into or split from, or that was given most"),
         Column("records", pl.Int32, "how many records were concerned"),
         Column("cause", pl.String, "why, in words"),
         Column(

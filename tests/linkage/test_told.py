@@ -71,6 +71,21 @@ def test_same_by_a_reviewer_joins_records_that_nothing_else_would(
     )
 
 
+def test_a_record_that_goes_from_one_lasting_person_to_another_is_told_in_the_lineage(
+    linked: Linked, records: pl.DataFrame, model: Model, few: list[list[str]]
+) -> None:
+    (one, *_), (between, *_), (last, *_) = sorted(few, key=len, reverse=True)[:3]
+    say = Told(told((one, between, "same"), (between, last, "same"), (one, last, "never")))
+    after = link(records, linked, model, NEXT, KEY, told=say)
+    was, now = who(linked), who(after)
+    moved = {(was[r], now[r]) for r in was if was[r] != now[r]}
+    tonight = after.lineage.filter(night=NEXT)
+    gave = tonight.filter(change="gave")
+    assert gave.height and set(gave["because"]) == {"register"}, "the weightiest of what was said around them"
+    pairs = {tuple(sorted(pair)) for pair in tonight.select("person_id", "other_person_id").rows()}
+    assert {tuple(sorted(pair)) for pair in moved} == pairs
+
+
 def test_different_by_a_reviewer_parts_what_a_shared_id_joins(
     linked: Linked, records: pl.DataFrame, model: Model
 ) -> None:

@@ -211,6 +211,18 @@ def test_a_recall_says_why_the_link_was_undone(
     assert set(links["because"]) == {because}
 
 
+def test_a_record_that_a_reviewer_gave_to_another_person_is_recalled_for_that_and_for_no_correction_beside_it() -> None:
+    nights = Nights()
+    nights.run({"a": "p", "b": "p", "z": "z"})
+    nights.run({"a": "p", "b": "z", "z": "z"})
+    none = frame(pl.Schema(dict.fromkeys(("record_l", "record_r", "verdict", "by"), pl.String())), [])
+    gave = {"person_id": "p", "night": night(1), "change": "gave", "other_person_id": "z", "because": "review"}
+    links = recall.caused(
+        nights.undone, nights.links, none, frame(PERSON_LINEAGE.schema, [gave]), pl.Series(["z"]), False
+    )
+    assert set(links["because"]) == {"review"}
+
+
 def test_an_address_that_is_protected_recalls_summaries_alone() -> None:
     nights = Nights()
     nights.run({"a": "p", "m": "mother"}, homes=[{"p", "mother"}])

@@ -228,7 +228,7 @@ def _at_their_homes(council: Council, fresh: pl.DataFrame, now: pl.DataFrame, to
     gazetteer = store.read(DWELLING, tonight).filter(pl.col("kind").ne_missing(dwellings.REFUGE))  # protected before
     found = protection.find(records, now, gazetteer, fresh.select("record_id", "place"))
     beside = now.filter(pl.col("person_id").is_in(found.people.implode()))["record_id"]
-    return pl.concat([fresh["record_id"], beside]).unique().sort()
+    return pl.concat([fresh["record_id"].drop_nulls(), beside]).unique().sort()
 
 
 def _causes(links: pl.DataFrame) -> dict[str, int]:

@@ -163,14 +163,14 @@ def protect(store: Store, rows: pl.DataFrame) -> None:
     """Keep addresses out of everything that is made.
 
     Args:
-        rows: `record_id`, `who`, `decided_at` (UTC, naive); and where they are known `place` (a UPRN; null: every
-            address of that person) and `note`.
+        rows: `record_id` (null: a refuge, of whoever lives there), `who`, `decided_at` (UTC, naive); and where they are
+            known `place` (a UPRN; null: every address of that person) and `note`.
 
     Raises:
-        StoreError: a row does not say whose address, who decided or when; nothing is kept then.
+        StoreError: a row does not say whose address or which, who decided or when; nothing is kept then.
     """
     rows = _complete(ADDRESS_VETO, rows)
-    _refuse(rows, {"does not name a record": pl.col("record_id").is_null()})
+    _refuse(rows, {"names neither a record nor a place": pl.col("record_id").is_null() & pl.col("place").is_null()})
     _keep(store, ADDRESS_VETO, rows)
 
 
@@ -189,7 +189,7 @@ def protections(store: Store) -> pl.DataFrame:
 
 
 def protected(store: Store) -> pl.DataFrame:
-    """`record_id`, `place` (null: every address of that person) of the protections in force, each once."""
+    """`record_id` (null: whoever lives there), `place` (null: every address) of the protections in force, each once."""
     standing = protections(store).filter(pl.col("withdrawn_at").is_null())
     return standing.select("record_id", "place").unique().sort("record_id", "place")
 

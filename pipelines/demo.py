@@ -23,6 +23,7 @@ from linkage.evaluation import scores
 from pipelines import run
 from pipelines.definitions import build
 from pipelines.progress import Stage
+from pipelines.review_desk import TEAM, Desk
 from warehouse import site as sites
 from warehouse.tables import LOAD, PERSON_LINK
 
@@ -85,6 +86,8 @@ def demonstrate(people: int, seed: int) -> bool:
 
     written = invent(people, seed, night, home / "drop", borough_folder() / "truth", first)
     _sent(home)
+    if first:
+        _refuges(council)
     click.echo(f"{sum(written.values()):,} rows in {len(written)} files, in {time.perf_counter() - began:.0f} s")
     _heading("Ingestion, a run for each delivery")
     defs, instance = build(council), run.instance()
@@ -107,6 +110,14 @@ def demonstrate(people: int, seed: int) -> bool:
     _report(council, night, [one.feed for one in found])
     click.echo(f"\nAll of it in {time.perf_counter() - began:.0f} s.")
     return True
+
+
+def _refuges(council: Council) -> None:
+    """Put the borough's refuges on the register, as those who run them would ask: no gazetteer says what they are."""
+    lived = pl.read_parquet(borough_folder() / "truth" / "household.parquet")
+    uprns = lived.filter(pl.col("kind") == "refuge")["uprn"].unique().sort().to_list()
+    if uprns:
+        Desk(council, "demonstration", council.organisation.teams[TEAM].reason).protect([], uprns, None)
 
 
 def _sent(home: Path) -> None:

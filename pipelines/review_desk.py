@@ -374,7 +374,7 @@ class Desk:
 
     def _hidden(self, people: Sequence[str]) -> set[str]:
         """Which of these people no address is shown of; whoever came on the register in this sitting is among them."""
-        listed = decisions.protected(self.council.store)["record_id"].to_list()
+        listed = decisions.protected(self.council.store)["record_id"].drop_nulls().to_list()
         return {*self._protected, *self._person_of(listed).values()} & set(people)
 
     def _compact(self, row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
@@ -489,12 +489,16 @@ class Desk:
         self.note_in_audit("withdraw", people)
         decisions.withdraw(self.council.store, decision_ids, self.reviewer.who, self.clock())
 
-    def protect(self, records: Sequence[str], place: str | None, note: str | None) -> None:
-        """Put an address of the people of these records on the register, after the audit log has it."""
-        people = self._people([records])
-        self.note_in_audit("protect", people)
-        rows = pl.DataFrame({"record_id": list(records)}).with_columns(
-            pl.lit(place, pl.String).alias("place"),
+    def protect(self, records: Sequence[str], places: Sequence[str | None], note: str | None) -> None:
+        """Put addresses on the register, after the audit log has it: of the people of these records, else as refuges.
+
+        Args:
+            records: of whom; none: of whoever lives there.
+            places: UPRNs; None among them: every address of these people.
+        """
+        self.note_in_audit("protect", self._people([records]) if records else ())
+        whom = pl.DataFrame({"record_id": [*records] if records else [None]}, schema={"record_id": pl.String})
+        rows = whom.join(pl.DataFrame({"place": [*places]}, schema={"place": pl.String}), how="cross").with_columns(
             pl.lit(self.reviewer.who).alias("who"),
             pl.lit(self.clock()).alias("decided_at"),
             pl.lit(note, pl.String).alias("note"),
@@ -504,8 +508,8 @@ class Desk:
     def unprotect(self, veto_ids: Sequence[str]) -> None:
         """Take addresses off the register, after the audit log has it; they stay on record."""
         kept = decisions.protections(self.council.store)
-        records = kept.filter(pl.col("veto_id").is_in(list(veto_ids)))["record_id"].to_list()
-        self.note_in_audit("unprotect", self._people([records]))
+        records = kept.filter(pl.col("veto_id").is_in(list(veto_ids)))["record_id"].drop_nulls().to_list()
+        self.note_in_audit("unprotect", self._people([records]) if records else ())
         decisions.unprotect(self.council.store, veto_ids, self.reviewer.who, self.clock())
 
     def note_in_audit(self, action: str, people: Sequence[str] = ()) -> None:

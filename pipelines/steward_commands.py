@@ -274,10 +274,29 @@ def address(
 ) -> None:
     """Protect the address of the person of a RECORD, given by its id or as feed:key."""
     desk = _desk(who, reason, team)
-    if uprn is not None and not (uprn.isascii() and uprn.isdigit() and len(uprn) <= 12):
-        raise click.BadParameter("a UPRN has at most 12 digits.")
-    desk.protect([desk.record(record, unknown)], uprn, note)
+    desk.protect([desk.record(record, unknown)], [_uprn(uprn)] if uprn is not None else [None], note)
     click.echo(f"Protected. {TOMORROW}")
+
+
+@register.command()
+@by_whom
+@click.option("--uprns", prompt="UPRNs of refuges, with spaces between", help="Left out, they are asked for.")
+@_note("Why. It is kept in the vault.")
+def refuge(who: str, reason: str | None, team: str | None, uprns: str, note: str | None) -> None:
+    """Protect a refuge: nobody is said to live there, and nothing shows where those live whom a record places there.
+
+    Gazetteers do not say which properties are refuges. Ask whoever runs them, and keep this register complete.
+    """
+    desk = _desk(who, reason, team)
+    places = [_uprn(one) for one in uprns.split()]
+    desk.protect([], places, note)
+    click.echo(f"Protected {len(places)}. {TOMORROW}")
+
+
+def _uprn(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise click.BadParameter("a UPRN has at most 12 digits.")
+    return text
 
 
 @register.command()
@@ -325,7 +344,7 @@ def registered(who: str, reason: str | None, team: str | None) -> None:
         click.echo(f"never link  {row['decision_id']}  {told}")
     kept = decisions.protections(store)
     for row in kept.filter(kept["withdrawn_at"].is_null()).iter_rows(named=True):
-        what = "one address" if row["place"] else "every address"
+        what = "a refuge" if not row["record_id"] else "one address" if row["place"] else "every address"
         click.echo(
             f"protected   {row['veto_id']}  {row['record_id']} {what}  by {row['who']} on {row['decided_at']:%Y-%m-%d}"
         )

@@ -347,11 +347,11 @@ LINK_DECISION = Table(
 ADDRESS_VETO = Table(
     "address_veto",
     Zone.VAULT,
-    "An address of a person that nothing may show; kept for ever, and in force until withdrawn.",
+    "An address that nothing may show, of a person or of a refuge; kept for ever, and in force until withdrawn.",
     ("veto_id",),
     (
         Column("veto_id", ID, "digest of all that was decided"),
-        _RECORD_ID,
+        Column("record_id", ID, "a record of the person; null: a refuge, of whoever lives there"),
         Column("place", pl.String, "the UPRN of the address; null: every address of that person", identity=True),
         Column("who", pl.String, "who decided"),
         Column("decided_at", TIMESTAMP, "when (UTC)"),

@@ -121,6 +121,14 @@ def test_an_address_is_protected_until_that_is_withdrawn(store: Store) -> None:
     assert decisions.protected(store).rows() == [("b", None)] and decisions.protections(store).height == 2
 
 
+def test_a_protection_names_a_record_or_a_place(store: Store) -> None:
+    refuge = pl.DataFrame({"record_id": [None], "place": ["100"], "who": "dpo", "decided_at": NOON})
+    decisions.protect(store, refuge)
+    assert decisions.protected(store).rows() == [(None, "100")]
+    with pytest.raises(StoreError, match="names neither a record nor a place"):
+        decisions.protect(store, refuge.with_columns(pl.lit(None, pl.String).alias("place")))
+
+
 def test_the_councils_matching_is_kept_by_keyed_hashes_and_the_latest_is_in_force(store: Store) -> None:
     frame = pl.DataFrame({"feed": ["gp", "tax"], "source_key": ["1", "2"], "council_id": ["C-77", "C-77"]})
     assert decisions.import_matching(store, frame, RING, NOON) == 2

@@ -48,6 +48,14 @@ def test_an_address_in_the_register_forms_no_household_for_anyone() -> None:
     assert {told_of(lived, who) for who in ("mother", "child", "lodger")} == {""}
 
 
+def test_a_refuge_in_the_register_shelters_whoever_lives_there_though_it_names_nobody() -> None:
+    records = finish(pl.DataFrame({"record_id": ["r", "s"], "feed": ["gp-register"] * 2, "uprn": ["7", "8"]}))
+    links = pl.DataFrame({"record_id": ["r", "s"], "person_id": ["P", "Q"]})
+    register = pl.DataFrame({"record_id": [None], "place": ["7"]}, schema={"record_id": pl.String, "place": pl.String})
+    found = protection.find(records, links, DWELLING.empty(), register)
+    assert found.people.to_list() == ["P"] and found.dwellings.to_list() == ["7"]
+
+
 def test_without_a_place_every_address_of_the_person_is_protected() -> None:
     v = family()
     v.register = [("gp-register/mother", None)]

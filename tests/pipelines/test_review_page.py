@@ -324,7 +324,7 @@ def test_a_protected_address_is_not_shown_of_any_record_of_that_person(council: 
     left, right = sorted((record(council, "C1"), record(council, "G1")))
     desk(council).decide([{"record_l": left, "record_r": right, "verdict": "unsure"}])
     assert "MILL LANE" in browser.get(f"/pair?of={left}.{right}").text
-    desk(council).protect([record(council, "G1")], None, NOTE)
+    desk(council).protect([record(council, "G1")], [None], NOTE)
     text = browser.get(f"/pair?of={left}.{right}").text
     assert "MILL LANE" not in text and "QH1 1AA" not in text and "Protected: not shown" in text
 

@@ -7,11 +7,13 @@ What belongs here: components, their refinement, and what is suspicious about th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from linkage.decisions import SETTLED
+from linkage.model import REACH
 
 UNSCORED = -2.0  # the weight of a pair in a component too large to compare every pair of it
 LARGEST = 200  # records in a component whose every pair is compared
@@ -21,6 +23,10 @@ CERTAIN = -30.0  # bits down to which a forbidden pair may be outvoted
 FORBIDDEN = -6.0  # the most that a pair weighs which a rule forbids
 OUTVOTED = 0.25  # share of the pairs between two groups that rules may forbid before they must stay apart
 FLOOR, CEILING = -12.0, 20.0  # one pair, however strong, must not drown many
+MARGIN = 2.0  # bits by which that group must be more likely than any other
+MISHEARD = 0.5  # share of the pairs between the two that rules may forbid: names are misspelt too
+EITHER = 1.5  # bits within which a record is as much the one's as the other's of two people whom a rule keeps apart
+NOTHING = -1e9  # bits of a pair that is not allowed
 CELLS = 4_000_000  # pairs of records looked at together
 
 
@@ -52,6 +58,8 @@ def refine(
     cut: float,
     only: np.ndarray,
     score: Callable[[pl.DataFrame], pl.DataFrame],
+    feed: np.ndarray | None = None,
+    again: np.ndarray | None = None,
 ) -> np.ndarray:
     """Part components by average linkage: groups join while the mean weight between them stays above the cut.
 
@@ -61,6 +69,10 @@ def refine(
     what people forbid is not put to a vote. A component too large to be one person or a family is parted at rising
     weights first, which also bounds what memory this takes.
 
+    Where feeds are told, two groups that share one need more, for most feeds know a person once; and a record left
+    alone joins the group that one of its records speaks for most, up to `REACH` bits below the cut, if no other group
+    comes near and its feed is not there yet: a mean over many stale addresses is no evidence against it.
+
     Args:
         component: smallest uid of each record's component.
         edges: `uid_l`, `uid_r`, `weight`, `never`, `silent`, weaker ones included. What people decided weighs
@@ -68,6 +80,8 @@ def refine(
         cut: the mean weight that groups need to join.
         only: for each record, whether its component is to be looked at.
         score: scores pairs (`uid_l`, `uid_r`), returning them with `weight`, `never` and `silent`.
+        feed: of each record the number of its feed; None: nothing is known of feeds.
+        again: of each feed the bits (0 or less) that two of its records are less likely one person than others.
 
     Returns:
         The smallest uid of each record's group; records outside `only` are a group by component.
@@ -78,7 +92,14 @@ def refine(
     left, right = edges["uid_l"].to_numpy(), edges["uid_r"].to_numpy()
     inside = edges.select(told).filter(pl.Series((component[left] == component[right]) & only[left]))
     size = np.bincount(component, minlength=len(component))
-    firm = inside.filter((pl.col("weight") >= cut) & ~pl.col("never"))
+    feed = np.full(len(component), -1, dtype=np.int64) if feed is None else feed
+    again = np.append(np.zeros(0) if again is None else np.minimum(again, 0.0), 0.0)  # of feed -1: nothing
+
+    def twice(pairs: pl.DataFrame) -> np.ndarray:
+        one, other = feed[pairs["uid_l"].to_numpy()], feed[pairs["uid_r"].to_numpy()]
+        return np.where(one == other, again[one], 0.0)
+
+    firm = inside.filter((pl.col("weight") + pl.Series(twice(inside)) >= cut) & ~pl.col("never"))
     firm_pairs = np.bincount(component[firm["uid_l"].to_numpy()], minlength=len(component))
     doubtful = (firm_pairs < size * (size - 1) // 2) & (size > 1)
     members = np.flatnonzero(doubtful[component] & only)
@@ -97,6 +118,7 @@ def refine(
         (pl.col("never") & (pl.col("weight") <= CERTAIN)).alias("barred"),
         pl.when("never").then(pl.min_horizontal(clipped, pl.lit(FORBIDDEN))).otherwise(clipped).alias("weight"),
         pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never") & ~settled,
+        pl.Series("twice", twice(inside)),
     )
 
     # components in the order of their size, with their records and pairs beside one another
@@ -113,7 +135,9 @@ def refine(
     by = np.argsort(of, kind="stable")
     of, inside = of[by], inside[by]
     a, b = place[inside["uid_l"].to_numpy()], place[inside["uid_r"].to_numpy()]
-    weight, never, silent, certain = (inside[name].to_numpy() for name in ("weight", "never", "silent", "barred"))
+    weight, never, silent, certain, repeat = (
+        inside[name].to_numpy() for name in ("weight", "never", "silent", "barred", "twice")
+    )
     for many in np.unique(sizes):
         first, last = np.searchsorted(sizes, [many, many + 1])
         step = max(1, CELLS // int(many) ** 2)
@@ -123,14 +147,24 @@ def refine(
             shape = (end - begin, many, many)
             bits, spoken = np.full(shape, UNSCORED), np.ones(shape, dtype=np.int32)
             forbidden, barred = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=bool)
+            apart, best = np.zeros(shape), np.full(shape, NOTHING)
             spot = of[here] - begin
             for x, y in ((a[here], b[here]), (b[here], a[here])):
                 bits[spot, x, y] = np.where(silent[here], 0.0, weight[here])
                 spoken[spot, x, y] = ~silent[here]
                 forbidden[spot, x, y] = never[here]
                 barred[spot, x, y] = certain[here]
-            label = _average(bits, spoken, forbidden, barred, cut)
+                apart[spot, x, y] = repeat[here]
+                best[spot, x, y] = np.where(never[here], NOTHING, weight[here])
             uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
+            sums = _Sums(bits, spoken, forbidden, barred, apart, best)
+            alone, kept_apart = best.copy(), forbidden > 0
+            label = _average(sums, cut)
+            if len(again) > 1:
+                of_feed = feed[uids]
+                known = of_feed[:, :, None] == of_feed[:, None, :]
+                label = _attached(sums, label, known, cut - REACH)
+                label = _undecided(alone, kept_apart, label)
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
 
@@ -150,26 +184,49 @@ def _parted(component: np.ndarray, edges: pl.DataFrame, cut: float, only: np.nda
         result = np.where(wide, _components(len(result), left[kept], right[kept]), result)
 
 
-def _average(bits: np.ndarray, spoken: np.ndarray, forbidden: np.ndarray, barred: np.ndarray, cut: float) -> np.ndarray:
-    """Join the two groups of highest mean weight, in every component at once, until none reaches the cut.
+@dataclass
+class _Sums:
+    """Of components, records x records, and then groups x groups at the place of each group's first record.
 
-    Args:
-        bits: components x records x records, weight of each pair; summed in place.
-        spoken: the same shape, 1 where the pair says anything and 0 where it is silent; summed in place.
-        forbidden: the same shape, 1 where a rule forbids the pair; summed in place.
-        barred: the same shape, pairs that people forbid; joined in place.
+    Attributes:
+        bits, spoken: weights summed, and how many pairs say anything.
+        forbidden: how many pairs a rule forbids.
+        barred: whether people forbid one.
+        apart: the bits (0 or less) that a feed they share costs them.
+        best: the highest weight of a pair that is allowed.
+    """
+
+    bits: np.ndarray
+    spoken: np.ndarray
+    forbidden: np.ndarray
+    barred: np.ndarray
+    apart: np.ndarray
+    best: np.ndarray
+
+    def join(self, at: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+        """Let group `a` of each component `at` hold group `b` too."""
+        for sums, join in (
+            (self.bits, np.add), (self.spoken, np.add), (self.forbidden, np.add), (self.barred, np.logical_or),
+            (self.apart, np.minimum), (self.best, np.maximum),
+        ):  # fmt: skip
+            sums[at, a, :] = join(sums[at, a, :], sums[at, b, :])
+            sums[at, :, a] = sums[at, a, :]
+
+
+def _average(sums: _Sums, cut: float) -> np.ndarray:
+    """Join the two groups of highest mean weight, in every component at once, until none reaches the cut.
 
     Returns:
         components x records: the place of the first record of each record's group.
     """
-    many, size, _ = bits.shape
+    many, size, _ = sums.bits.shape
     label = np.tile(np.arange(size), (many, 1))
     upper = np.triu(np.ones((size, size), dtype=bool), 1)
     active = np.arange(many)
     while len(active):
-        said = np.maximum(spoken[active], 1)
-        mean = bits[active] / said
-        mean[(forbidden[active] > OUTVOTED * said) | barred[active] | ~upper] = -np.inf
+        said = np.maximum(sums.spoken[active], 1)
+        mean = sums.bits[active] / said + sums.apart[active]
+        mean[(sums.forbidden[active] > OUTVOTED * said) | sums.barred[active] | ~upper] = -np.inf
         gone = label[active] != np.arange(size)
         mean[gone] = -np.inf
         mean.swapaxes(1, 2)[gone] = -np.inf
@@ -179,11 +236,85 @@ def _average(bits: np.ndarray, spoken: np.ndarray, forbidden: np.ndarray, barred
         active, a, b = active[on], a[on], b[on]
         if not len(active):
             break
-        for sums, join in ((bits, np.add), (spoken, np.add), (forbidden, np.add), (barred, np.logical_or)):
-            sums[active, a, :] = join(sums[active, a, :], sums[active, b, :])
-            sums[active, :, a] = sums[active, a, :]
+        sums.join(active, a, b)
         label[active] = np.where(label[active] == b[:, None], a[:, None], label[active])
     return label
+
+
+def _attached(sums: _Sums, label: np.ndarray, feed: np.ndarray, least: float) -> np.ndarray:
+    """Join each record that is alone to the one group that it can belong to, the likeliest first; labels as before.
+
+    Args:
+        sums: as `_average` left them.
+        label: as `_average` returned it.
+        feed: components x records x records: whether two records are of one feed.
+        least: the least that the best pair with the group must weigh.
+    """
+    size = label.shape[1]
+    place = np.arange(size)
+    count = (label[:, :, None] == place).sum(axis=1)
+    shared = feed.copy()  # groups x groups, as the sums are
+    for x in place:  # a record's feeds count for its group
+        at = np.flatnonzero(label[:, x] != x)
+        shared[at, label[at, x], :] |= shared[at, x, :]
+        shared[at, :, label[at, x]] |= shared[at, :, x]
+    active = np.flatnonzero((count == 1).any(axis=1) & ((count > 0).sum(axis=1) > 1))
+    while len(active):
+        told = sums.best[active]
+        told[:, place, place] = NOTHING
+        told[~(count[active] > 0)] = NOTHING
+        told.swapaxes(1, 2)[~(count[active] > 0)] = NOTHING
+        first = told.argmax(axis=2)
+        rows = np.arange(len(active))[:, None]
+        high = told[rows, place, first]
+        told[rows, place, first] = NOTHING
+        clear = (high >= least) & (high - told.max(axis=2) >= MARGIN) & (count[active] == 1)
+        pairs = np.maximum(count[active[:, None], first], 1)
+        here = (active[:, None], place, first)
+        clear &= ~shared[here] & ~sums.barred[here] & (sums.forbidden[here] <= MISHEARD * pairs)
+        high = np.where(clear, high, NOTHING)
+        x = high.argmax(axis=1)
+        on = high[np.arange(len(active)), x] > NOTHING
+        y = first[np.arange(len(active)), x][on]
+        active, x = active[on], x[on]
+        if not len(active):
+            break
+        a, b = np.minimum(x, y), np.maximum(x, y)
+        sums.join(active, a, b)
+        shared[active, a, :] |= shared[active, b, :]
+        shared[active, :, a] |= shared[active, :, b]
+        count[active, a] += count[active, b]
+        count[active, b] = 0
+        label[active] = np.where(label[active] == b[:, None], a[:, None], label[active])
+    return label
+
+
+def _undecided(best: np.ndarray, forbidden: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Let a record stand alone that is as much the one's as the other's of two people whom a rule keeps apart.
+
+    Args:
+        best: components x records x records, weight of each pair that is allowed.
+        forbidden: the same shape, whether a rule forbids the pair.
+        label: as `_attached` returned it.
+    """
+    many, size = label.shape
+    at = np.arange(many)
+    near, never = np.full(best.shape, NOTHING), np.zeros(best.shape, dtype=bool)  # records x groups
+    for x in range(size):
+        near[at, :, label[:, x]] = np.maximum(near[at, :, label[:, x]], best[:, :, x])
+        never[at, :, label[:, x]] |= forbidden[:, :, x]
+    apart = np.zeros(best.shape, dtype=bool)  # groups x groups
+    for x in range(size):
+        apart[at, label[:, x], :] |= never[:, x, :]
+    here = (at[:, None], np.arange(size))
+    own = near[*here, label]
+    rivals = np.where(apart[at[:, None], label] & ~never, near, NOTHING)
+    rivals[*here, label] = NOTHING
+    torn = (own > NOTHING) & (rivals.max(axis=2) >= own - EITHER) & ~never.any(axis=2)
+    if not torn.any():
+        return label
+    key = np.where(torn, size + np.arange(size), label)
+    return (key[:, :, None] == key[:, None, :]).argmax(axis=2)
 
 
 # -- what is suspicious ----------------------------------------------------------------------------------------------

@@ -23,9 +23,10 @@ from linkage.comparisons import COMPARISONS as COMPARISONS
 from linkage.comparisons import Comparison
 from linkage.settings import Settings
 
+REACH = 2.0  # bits below the cut at which a record may still join the only group that it can belong to
 FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move without scoring again
 BRIDGE = 20.0  # the weight of a shared valid id
-VERSION = 2
+VERSION = 3
 FILE = "model.json"
 REMEDY = "Train a new linkage model with `kinfold retrain linkage`, then run the next night."
 GROWN = 16  # years: the youngest whom a feed of adults knows
@@ -63,6 +64,7 @@ def _known(comparison: str) -> pl.Expr:
 
 OTHER_FORENAME = _agrees("forename", "different") | _agrees("initial", "different")
 MIDDLE_NAME = _agrees("forename", "a middle name")
+FORENAME_AGREES = _agrees("forename", "the same")
 NO_FORENAME = ~_known("forename") & ~_known("initial")
 OTHER_BIRTH = _agrees("birth date", "different", "a generation apart", "a year or less apart", "two parts of three")
 GENERATION = _agrees("birth date", "a generation apart")
@@ -105,7 +107,7 @@ GUARD = (
     .when(NO_FORENAME).then(-8.0)
     .when(OTHER_SURNAME & SAME_BIRTH).then(-1.5)
     .when(OTHER_SURNAME_AT_DOOR & ~_known("birth date")).then(
-        pl.when(_agrees("forename", "the same")).then(3.0).otherwise(-2.0)  # few who live together share a forename
+        pl.when(FORENAME_AGREES).then(3.0).otherwise(-2.0)  # few who live together share a forename
     )
     .otherwise(0.0)
 )  # fmt: skip
@@ -128,6 +130,8 @@ class Model:
         grey: weights between which a person should look at a pair.
         settings: what the council chose, frozen with the rest.
         adults: feeds that tell no birth dates and know adults only.
+        feeds: of two feeds (`a|b`, in order), by how many bits more often than any two records a record of the one and
+            a record of the other are one person: a feed that lists each person once says so here.
         facts: what it was trained on, counts only.
         frequencies: `forename` and `surname`: frames of name and frequency. They hold names: keep them in the vault.
     """
@@ -142,6 +146,12 @@ class Model:
     grey: tuple[float, float] = (-2.0, 6.0)
     settings: Settings = field(default_factory=Settings)
     adults: tuple[str, ...] = ()
+    feeds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> float:
+        """The weight from which two records may have to do with one another: components are made at it."""
+        return self.cut - REACH
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -180,6 +190,7 @@ class Model:
             "cut": self.cut,
             "grey": list(self.grey),
             "adults": list(self.adults),
+            "feeds": dict(self.feeds),
             "settings": self.settings.model_dump(mode="json"),
             "m": {name: list(values) for name, values in self.m.items()},
             "u": {name: list(values) for name, values in self.u.items()},
@@ -228,7 +239,7 @@ class Model:
         low, high = told["grey"]
         model = Model(
             told["prior"], m, u, told["together"], told["cut"], told["facts"], dict(frequencies), (low, high),
-            settings, tuple(told["adults"]),
+            settings, tuple(told["adults"]), told["feeds"],
         )  # fmt: skip
         if model.model_id != told["model_id"]:
             raise TrainingError(f"{FILE} does not fit the name frequencies beside it. {REMEDY}")
@@ -262,12 +273,20 @@ def compare(
         threads: of DuckDB.
 
     Returns:
-        `uid_l`, `uid_r`, `weight` (before any rule), `g0`, `g1` ...: the level each comparison reached, and `rarity`:
-        where both names are the same, the bits by which the full name says more than either name by itself.
+        `uid_l`, `uid_r`, `weight` (before any rule), `g0`, `g1` ...: the level each comparison reached; `rarity`: where
+        both names are the same, the bits by which the full name says more than either name by itself; and `met`: the
+        bits that the two feeds are worth.
     """
     names = {f"g{n}": pl.Int8 for n in range(len(model.comparisons))}
     empty = pl.DataFrame(
-        schema={"uid_l": pl.Int64, "uid_r": pl.Int64, "weight": pl.Float64, **names, "rarity": pl.Float64}
+        schema={
+            "uid_l": pl.Int64,
+            "uid_r": pl.Int64,
+            "weight": pl.Float64,
+            **names,
+            "rarity": pl.Float64,
+            "met": pl.Float64,
+        }
     )
     if not pairs.height:
         return empty
@@ -280,7 +299,8 @@ def compare(
     if model.settings.engine == "spark":
         from linkage import spark
 
-        return spark.compare(used, pairs, model, floor)
+        told = spark.compare(used, pairs, model, floor)
+        return told.with_columns(met_of(people, told, model))
     with engine(folder, threads=threads) as con:
         api = DuckDBAPI(con)
         con.register("people_frame", used.drop("rarity").to_arrow())
@@ -305,8 +325,31 @@ def compare(
         frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
     rarity = np.zeros(len(held))
     rarity[used["uid"].to_numpy()] = used["rarity"].to_numpy()
-    scored = frame.with_columns(pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]))
+    scored = frame.with_columns(pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]), met_of(people, frame, model))
     return levels_reached(scored, model).sort("uid_l", "uid_r")
+
+
+def met(feed_l: pl.Series, feed_r: pl.Series, model: Model) -> pl.Series:
+    """The bits that the feeds of each pair are worth; 0 where the model does not know them."""
+    pair = pl.concat_str(pl.min_horizontal("l", "r"), pl.max_horizontal("l", "r"), separator="|")
+    worth = pair.replace_strict(list(model.feeds), list(model.feeds.values()), default=0.0, return_dtype=pl.Float64)
+    return pl.DataFrame({"l": feed_l, "r": feed_r}).select(worth.alias("met")).to_series()
+
+
+def met_of(people: pl.DataFrame, pairs: pl.DataFrame, model: Model) -> pl.Series:
+    """The same of `uid_l`, `uid_r`: worked out once for every two feeds."""
+    feeds, code = feed_codes(people)
+    many = len(feeds)
+    worth = met(pl.Series(np.repeat(feeds, many)), pl.Series(feeds * many), model).to_numpy().reshape(many, many)
+    return pl.Series("met", worth[code[pairs["uid_l"].to_numpy()], code[pairs["uid_r"].to_numpy()]])
+
+
+def feed_codes(people: pl.DataFrame) -> tuple[list[str], np.ndarray]:
+    """The feeds, sorted, and of each uid the place of its feed among them."""
+    feeds = people["feed"].unique().sort()
+    code = np.zeros(int(people["uid"].max() or 0) + 1, dtype=np.int64)  # type: ignore[arg-type]
+    code[people["uid"].to_numpy()] = feeds.search_sorted(people["feed"]).to_numpy()
+    return feeds.to_list(), code
 
 
 def for_comparison(people: pl.DataFrame, model: Model) -> pl.DataFrame:
@@ -387,6 +430,7 @@ def weigh(scored: pl.DataFrame, model: Model) -> pl.DataFrame:
             pl.col("weight")
             + GUARD
             + pl.col("rarity")
+            + pl.col("met")
             + pl.when(NAMES_AND_LIKE_BIRTH).then(-model.together).otherwise(0.0)
         ).alias("weight"),
         (SAME_ID & ~CONTRADICTS).alias("bridge"),

@@ -23,7 +23,7 @@ from linkage.cluster import RUNAWAY, bridges, components, refine
 from linkage.conform import READ, conform, prepare
 from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, disputed, enforce, rule, said
 from linkage.identity import BIT, assign, heirs, lineage
-from linkage.model import FLOOR, NEVER, SILENT, Model, compare, weigh
+from linkage.model import FLOOR, NEVER, SILENT, Model, compare, feed_codes, weigh
 from warehouse.tables import MATCH_EDGE, PERSON_LINEAGE, PERSON_LINK
 
 log = logging.getLogger("kinfold.linkage")
@@ -195,14 +195,16 @@ def link(
     edges, ends = _edges(_told_of(scored, ids, words, model), same, base)
     nodes, played = _in_play(ends, edges, scored, words, same, base, model)
     pairs = _pairs(edges, ends, played, nodes, words, model)
-    local = components(len(nodes), pairs, model.cut) if len(nodes) else nodes
+    local = components(len(nodes), pairs, model.reach) if len(nodes) else nodes
 
     def more(found: pl.DataFrame) -> pl.DataFrame:
         at = found.with_columns(pl.Series(name, nodes[found[name].to_numpy()]) for name in _ENDS)
         told_of = rule(score(at, -math.inf).select(*_ENDS, "weight", "never", "silent"), words)
         return told_of.with_columns(pl.Series(name, np.searchsorted(nodes, told_of[name].to_numpy())) for name in _ENDS)
 
-    grouped = _grouped(local, pairs, nodes, words, model, more) if len(nodes) else nodes
+    feeds, of_feed = feed_codes(rows)
+    again = np.array([model.feeds.get(f"{feed}|{feed}", 0.0) for feed in feeds])
+    grouped = _grouped(local, pairs, nodes, words, model, more, of_feed[nodes], again) if len(nodes) else nodes
     component, group = (
         _everywhere(column, nodes, nodes[label], base, rows.height)
         for column, label in (("component", local), ("group", grouped))
@@ -369,7 +371,7 @@ def _in_play(
     hit = np.zeros(len(home), dtype=bool)
     hit[home[~np.append(same, False)[base.now]]] = True
     ruled = rule(scored.select(*_ENDS, "weight", "never", "silent"), words)
-    strong = ruled.filter((pl.col("weight") >= model.cut) & ~pl.col("never"))
+    strong = ruled.filter((pl.col("weight") >= model.reach) & ~pl.col("never"))
     for name in _ENDS:
         was = base.was[strong[name].to_numpy()]
         hit[home[was[was >= 0]]] = True
@@ -410,6 +412,8 @@ def _grouped(
     words: Said,
     model: Model,
     more: Callable[[pl.DataFrame], pl.DataFrame],
+    feed: np.ndarray,
+    again: np.ndarray,
 ) -> np.ndarray:
     """Part components, then join what somebody said is one person, each with all who stand with it.
 
@@ -419,14 +423,14 @@ def _grouped(
     settled = pairs.filter("settled")
     open_ = pl.when("settled").then(0.0).otherwise("weight").alias("weight")
     plain = pairs.with_columns(open_, pl.col("silent") | pl.col("settled")) if settled.height else pairs
-    grouped = refine(local, plain, model.cut, np.ones(len(local), dtype=bool), more)
+    grouped = refine(local, plain, model.cut, np.ones(len(local), dtype=bool), more, feed, again)
     if not settled.height:
         return grouped
     stays = pl.DataFrame({"uid_l": grouped, "uid_r": np.arange(len(grouped))})
     joined = pl.concat([stays, settled.select(*_ENDS)]).with_columns(pl.lit(model.cut).alias("weight"), never=False)
     home = components(len(grouped), joined, model.cut)
     held = None if words.held is None else words.held[nodes]
-    return refine(home, pairs, model.cut, disputed(home, pairs, held), more)
+    return refine(home, pairs, model.cut, disputed(home, pairs, held), more, feed, again)
 
 
 def _everywhere(column: str, nodes: np.ndarray, label: np.ndarray, base: _Before | None, height: int) -> np.ndarray:

@@ -20,7 +20,17 @@ import polars as pl
 
 from linkage.blocking import BITS, RULES, record_keys
 from linkage.cluster import LARGEST, refine
-from linkage.model import BEARERS, FLOOR, Model, for_comparison, levels_reached, splink_settings, weigh
+from linkage.model import (
+    BEARERS,
+    FLOOR,
+    Model,
+    feed_codes,
+    for_comparison,
+    levels_reached,
+    met,
+    splink_settings,
+    weigh,
+)
 
 DEEP = FLOOR - 8.0  # bits before the rules down to which pairs are kept: a shared id may lift them
 # what DuckDB and Spark call differently, in the rules of `linkage.comparisons`
@@ -120,10 +130,14 @@ def score(people: Any, found: Any, model: Model, floor: float = DEEP) -> Any:
     """
 
     def weighed(rows: pl.DataFrame) -> pl.DataFrame:
+        rows = rows.with_columns(met(rows["feed_l"], rows["feed_r"], model))
         return weigh(levels_reached(rows, model), model).select(*(part.split()[0] for part in EDGE.split(", ")))
 
     compared = people.mapInArrow(_batches(lambda rows: for_comparison(rows, model)), _schema(people, model))
-    return _scored(compared.persist(), found, model, floor).mapInArrow(_batches(weighed), EDGE)
+    scored = _scored(compared.persist(), found, model, floor)
+    for end in ("l", "r"):
+        scored = scored.join(people.selectExpr(f"uid as uid_{end}", f"feed as feed_{end}"), f"uid_{end}")
+    return scored.mapInArrow(_batches(weighed), EDGE)
 
 
 def _scored(compared: Any, found: Any, model: Model, floor: float) -> Any:
@@ -162,7 +176,7 @@ def groups(people: Any, edges: Any, model: Model) -> Any:
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
     api = SparkAPI(spark_session=people.sparkSession)
-    strong = edges.filter(f"weight >= {model.cut} and not never")
+    strong = edges.filter(f"weight >= {model.reach} and not never")
     found = cluster_pairwise_predictions_at_threshold(
         api.register(people.select("uid")), api.register(strong), api, "uid"
     ).as_spark_dataframe()
@@ -175,6 +189,8 @@ def groups(people: Any, edges: Any, model: Model) -> Any:
     at_left = home.join(size, "component").selectExpr("uid as uid_l", "component")
     at_right = home.selectExpr("uid as uid_r", "component as other")
     inside = both.join(at_left, "uid_l").join(at_right, "uid_r").filter("component = other").drop("other", "bridge")
+    for end in ("l", "r"):
+        inside = inside.join(people.selectExpr(f"uid as uid_{end}", f"feed as feed_{end}"), f"uid_{end}")
 
     def refined(table: Any) -> Any:
         rows = pl.DataFrame(pl.from_arrow(table))
@@ -182,7 +198,10 @@ def groups(people: Any, edges: Any, model: Model) -> Any:
         places = rows.with_columns(pl.Series(n, np.searchsorted(uids, rows[n].to_numpy())) for n in ("uid_l", "uid_r"))
         places = places.sort("uid_l", "uid_r")
         whole = np.zeros(len(uids), dtype=np.int64)
-        group = refine(whole, places, model.cut, whole == 0, lambda _: places.clear())
+        ends = [rows.select(pl.col(f"uid_{end}").alias("uid"), pl.col(f"feed_{end}").alias("feed")) for end in "lr"]
+        feeds, code = feed_codes(pl.concat(ends).unique("uid"))
+        again = np.array([model.feeds.get(f"{feed}|{feed}", 0.0) for feed in feeds])
+        group = refine(whole, places, model.cut, whole == 0, lambda _: places.clear(), code[uids], again)
         return _arrow(pl.DataFrame({"uid": uids, "group": uids[group]}))
 
     parted = inside.groupBy("component").applyInArrow(refined, "uid long, group long")

@@ -31,7 +31,9 @@ from linkage.model import (
     TrainingError,
     bits,
     compare,
+    feed_codes,
     full_name,
+    met_of,
     weigh,
 )
 from linkage.settings import Settings
@@ -47,6 +49,7 @@ SAMPLE = 2_000  # pairs on which a model must prove itself
 RARELY = 0.25  # share of children, against that of all, below which a feed knows adults only
 GREY = (0.1, 0.9)  # probability of a pair that a person should look at
 WIDEST = 6.0  # bits from the cut to either end of the grey band
+MET = 6.0  # bits that no two feeds exceed
 CUTS = np.arange(-3.0, 8.01, 0.1)
 CONTACTS = {"telephone": "phone", "email": "email"}
 _CODES = {**CONTACTS, **IDS}
@@ -114,10 +117,13 @@ def fit(
     every = people.height * (people.height - 1) / 2
     merged: list[str] = []
     for _ in range(ROUNDS):
+        scored = scored.with_columns(met_of(people, scored, model))
         chance = _chance(_weighed(scored, model, apart), said)
         matches = [_counts(scored[f"g{n}"], len(c.levels), chance) for n, c in enumerate(settings.comparisons)]
         model, merged = _estimated(model, people, matches, random)
         model = replace(model, prior=float(f"{max(chance.sum(), 1.0) / every:.6g}"))
+        model = replace(model, feeds=_feeds(people, scored, chance, model.prior))
+    scored = scored.with_columns(met_of(people, scored, model))
     _observed(model, matches, random)
 
     weighed = _weighed(scored, model, apart)
@@ -336,6 +342,21 @@ def _chance(weighed: pl.DataFrame, said: np.ndarray) -> np.ndarray:
     likely = 1 / (1 + 2.0 ** -np.clip(weighed["weight"].to_numpy(), -50, 50))
     likely = np.where(weighed["never"].to_numpy(), 0.0, likely)
     return np.where(said >= 0, said, likely)
+
+
+def _feeds(people: pl.DataFrame, scored: pl.DataFrame, chance: np.ndarray, prior: float) -> dict[str, float]:
+    """Of every two feeds, by how many bits the pairs that are one person are more than two records at random say."""
+    feeds, code = feed_codes(people)
+    many = len(feeds)
+    one, other = code[scored["uid_l"].to_numpy()], code[scored["uid_r"].to_numpy()]
+    cell = np.minimum(one, other) * many + np.maximum(one, other)
+    found = np.bincount(cell, weights=chance, minlength=many * many).reshape(many, many)
+    size = np.bincount(code, minlength=many).astype(float)
+    pairs = np.where(np.eye(many, dtype=bool), size * (size - 1) / 2, np.outer(size, size))
+    worth = np.clip(np.log2((found + BELIEF) / (pairs * prior + BELIEF)), -MET, MET)
+    return {
+        f"{a}|{b}": round(float(worth[x, y]), 3) for x, a in enumerate(feeds) for y, b in enumerate(feeds) if x <= y
+    }
 
 
 def _said(people: pl.DataFrame, scored: pl.DataFrame, decisions: pl.DataFrame | None) -> np.ndarray:

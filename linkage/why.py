@@ -15,6 +15,8 @@ import polars as pl
 from linkage.conform import conform
 from linkage.model import (
     BRIDGE,
+    CHILD_AMONG_ADULTS,
+    FORENAME_AGREES,
     GENERATION,
     MIDDLE_NAME,
     NEAR_BIRTH,
@@ -36,17 +38,23 @@ from linkage.model import (
 PAIR = ["record_l", "record_r"]
 PRIOR, RARITY = "two records at random", "rarity of names"
 WIDE, SHORT = 1000, 24  # pixels of a chart, letters under a bar's name
-RULE, SHARED = "seen together", "a shared valid id"
+RULE, SHARED, FEEDS = "seen together", "a shared valid id", "the two feeds"
 # what the comparisons say when they are read together, the first that holds
 PATTERNS = (
+    (TWO_PEOPLE, "two valid ids, and the names or the birth dates differ too"),
     (TWINS, "other forename, same birth date, as twins have"),
     (OTHER_FORENAME & NEAR_BIRTH, "other forename, and nearly the same birth date"),
     (OTHER_FORENAME & OTHER_BIRTH, "other forename and other birth date, as brothers and sisters have"),
     (OTHER_FORENAME, "another forename, and no birth date to compare"),
     (GENERATION, "a generation apart, as parent and child are"),
+    (CHILD_AMONG_ADULTS, "a child, where the feed of the other knows adults only"),
     (MIDDLE_NAME & ~SAME_BIRTH, "the forename of one is the middle name of the other, as in families"),
     (NO_FORENAME, "no forename to compare"),
     (OTHER_SURNAME & SAME_BIRTH, "same birth date, but neither surname nor address agrees"),
+    (
+        OTHER_SURNAME_AT_DOOR & FORENAME_AGREES,
+        "same door and forename under another surname, and few who live together share a forename",
+    ),
     (OTHER_SURNAME_AT_DOOR, "same door, but another surname and no birth date to compare"),
 )
 FORBIDS = (
@@ -54,6 +62,7 @@ FORBIDS = (
     (SIBLINGS, "brothers or sisters: another forename and another birth date"),
     (PARENT_AND_CHILD, "parent and child: born a generation apart"),
     (TWO_PEOPLE, "two valid ids, and the names or the birth dates differ too"),
+    (CHILD_AMONG_ADULTS, "a child, where the feed of the other knows adults only"),
 )
 SAID = {
     "same": "the same person",
@@ -170,6 +179,10 @@ def why(
     if abs(rarity) > 0.005:
         rare = "rarer than most" if rarity > 0 else "more common than most"
         steps.append(Step(RARITY, rare, rarity))
+    met = float(scored["met"].item())
+    if abs(met) > 0.005:
+        often = "more often one person than most records" if met > 0 else "more seldom one person than most records"
+        steps.append(Step(FEEDS, often, met))
     ruled = _ruled(scored, model)
     if abs(ruled) > 1e-9:
         steps.append(Step(RULE, _first(scored, PATTERNS) or "names alone agree, and names run in communities", ruled))
@@ -207,7 +220,7 @@ def why(
 
 def _ruled(scored: pl.DataFrame, model: Model) -> float:
     """What reading the comparisons together adds, before a shared id lifts the pair."""
-    far = scored.with_columns(pl.lit(10 * BRIDGE).alias("weight"))  # so far up that no id lifts it further
+    far = scored.with_columns(pl.lit(10 * BRIDGE).alias("weight"), met=0.0)  # so far up that no id lifts it further
     return float(weigh(far, model)["weight"].item()) - 10 * BRIDGE
 
 

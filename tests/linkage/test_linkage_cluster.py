@@ -83,3 +83,43 @@ def test_a_component_is_parted_alike_whichever_components_are_looked_at_beside_i
     alone = clustered(20, pairs)
     beside = [(a + 20, b + 20, float(rng.normal(2, 6)), False) for a, b, *_ in pairs]
     assert clustered(40, [*pairs, *beside])[:20] == alone
+
+
+def _told(pairs: list[tuple[int, int, float, bool, bool]]) -> pl.DataFrame:
+    names = ["uid_l", "uid_r", "weight", "never", "silent"]
+    return pl.DataFrame(pairs, schema=names, orient="row").cast({"uid_l": pl.Int64, "uid_r": pl.Int64})
+
+
+def _fed(pairs: list[tuple[int, int, float, bool, bool]], feed: list[int], again: float = 0.0) -> list[int]:
+    edges, every = _told(pairs), np.ones(len(feed), dtype=bool)
+    component = components(len(feed), edges, -2.0)
+    none = _told([])
+    return refine(component, edges, 0.0, every, lambda _: none, np.array(feed), np.full(max(feed) + 1, again)).tolist()
+
+
+ONE_PERSON = [(0, 1, 12.0, False, True), (0, 2, -1.5, False, False), (1, 2, -4.0, False, False)]
+
+
+def test_a_record_left_alone_joins_the_only_group_that_it_can_belong_to_a_little_below_the_cut() -> None:
+    assert _fed(ONE_PERSON, [0, 1, 2]) == [0, 0, 0]
+
+
+def test_it_stays_alone_where_its_feed_is_there_already() -> None:
+    assert _fed(ONE_PERSON, [0, 1, 1]) == [0, 0, 2]
+
+
+def test_it_stays_alone_where_another_group_comes_near() -> None:
+    other = [(2, 3, -1.0, False, False), (0, 3, -20.0, True, False), (1, 3, -20.0, True, False)]
+    assert _fed([*ONE_PERSON, *other], [0, 1, 2, 3]) == [0, 0, 2, 3]
+
+
+def test_two_records_of_a_feed_that_knows_each_person_once_need_more_to_be_one() -> None:
+    assert _fed([(0, 1, 3.0, False, True)], [0, 0], -4.0) == [0, 1]
+    assert _fed([(0, 1, 3.0, False, True)], [0, 1], -4.0) == [0, 0]
+    assert _fed([(0, 1, 9.0, False, True)], [0, 0], -4.0) == [0, 0]
+
+
+def test_a_record_that_could_be_either_of_two_people_whom_a_rule_keeps_apart_stands_alone() -> None:
+    father_and_son = [(0, 1, -9.0, True, False), (0, 2, 6.0, False, True), (1, 2, 5.5, False, True)]
+    assert _fed(father_and_son, [0, 0, 1]) == [0, 1, 2]
+    assert _fed([*father_and_son[:2], (1, 2, 2.0, False, True)], [0, 0, 1]) == [0, 1, 0]

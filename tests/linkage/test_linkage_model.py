@@ -33,7 +33,7 @@ def test_a_model_with_other_frequencies_is_refused(model: Model, tmp_path: Path)
 @pytest.mark.parametrize(
     ("was", "now"),
     [
-        ('"version": 2', '"version": 1'),
+        ('"version": 3', '"version": 1'),
         ('"engine": "duckdb"', '"engine": "abacus"'),
         ('"day and month', '"month and day'),
     ],

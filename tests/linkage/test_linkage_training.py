@@ -81,3 +81,9 @@ def test_a_column_that_the_records_do_not_have_is_refused_by_name(records: pl.Da
         train(records, seed=1, settings=settings)
     with pytest.raises(TrainingError, match="compares the column 'shoe_size'"):
         fit(conform(prepare(records)[0]), seed=1, settings=settings)
+
+
+def test_a_feed_that_lists_each_person_once_makes_two_of_its_records_less_likely_one(model: Model) -> None:
+    twice = {name: bits for name, bits in model.feeds.items() if len(set(name.split("|"))) == 1}
+    assert twice
+    assert min(twice.values()) < 0

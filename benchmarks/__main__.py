@@ -1,26 +1,37 @@
-"""`make bench`: intake beside polars, many feeds at once, two nights of an invented borough, linkage beside Splink's.
+"""`make bench`: intake beside polars, many feeds at once, two nights of an invented borough, linkage beside Splink's;
+and households of those nights against the truth.
 
 Everything happens in a folder of its own that is removed at the end. PEOPLE in the environment sets the size.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import polars as pl
+
+from benchmarks.linkage import Bar, show
 from pipelines.progress import Stage
 
+if TYPE_CHECKING:
+    from assets.context import Council
+
 PEOPLE = int(os.environ.get("PEOPLE", "100000"))
+LIVES = {("lives with, today", "residents", "f1"): 0.95, ("lives alone", "strong", "precision"): 0.95}
 
 
 def main() -> None:
     """Measure and print."""
-    for module in ("benchmarks.intake", "benchmarks.feeds35"):  # each in processes of its own
+    for module in ("benchmarks.intake", "benchmarks.feeds35", "benchmarks.linkage"):  # each in processes of its own
         subprocess.run([sys.executable, "-m", module], check=True)
         print()
     folder = Path(tempfile.mkdtemp(prefix="kinfold-bench-"))
@@ -33,13 +44,11 @@ def main() -> None:
 
 def _measure(folder: Path) -> None:
     from assets.context import Council
-    from benchmarks.linkage import SHOWN, measure
     from governance.keys import create, key_file
     from pipelines import run
     from pipelines.definitions import build
-    from pipelines.demo import FIRST, borough_folder, invent, truth_of_records
+    from pipelines.demo import FIRST, borough_folder, invent
     from pipelines.progress import Progress, progress
-    from warehouse.tables import SOURCE_RECORD
 
     print(f"{PEOPLE:,} people on {os.cpu_count()} cores, one run\n")
     _imports()
@@ -75,12 +84,34 @@ def _measure(folder: Path) -> None:
     print(f"\nFirst night {first.seconds:.0f} s (limit 360), peak {first.peak_mb:,} MB (limit 6,144).")
     share, cpu = second.seconds / first.seconds, second.cpu / first.cpu
     print(f"Second night: {share:.2f} of the first (limit 0.25); in CPU seconds {cpu:.2f}.")
+    show(f"Households on {night}, beside people who share the text of an address", _homes(council, night))
+    show("FEBRL 1 to 4, without social security numbers and with nothing set, beside Splink's own example", _febrl())
 
-    records = council.store.read(SOURCE_RECORD, FIRST)
-    print(f"\nLinkage of {records.height:,} records, CPU seconds (limit for score, cluster and ids: 12 at 233,000)")
-    for row in measure(records, truth_of_records(council), home / "tmp"):
-        told = "  ".join(f"{name} {row[name]:.4f}" for name in SHOWN[:-1])
-        print(f"  {row['model']:<15}{told}  train {row['train_cpu']:.1f}  link {row['link_cpu']:.1f}")
+
+def _homes(council: Council, night: date) -> Iterator[Bar]:
+    """Who lives with whom and who lives alone, as bars."""
+    from benchmarks.households import measure
+    from pipelines.demo import borough_folder, truth_of_records
+    from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER, PERSON, PERSON_LINK
+
+    tables = {t.name: council.store.read(t, night) for t in (PERSON, PERSON_LINK, HOUSEHOLD, HOUSEHOLD_MEMBER)}
+    household = pl.read_parquet(borough_folder() / "truth" / "household.parquet")
+    found = measure(tables, {"record": truth_of_records(council), "household": household})
+    for row in found.iter_rows(named=True):
+        what = f"{row['measure']}, {row['of']}"
+        alone = row["measure"] == "lives alone"
+        for name in ("precision", "recall", "f1"):
+            limit = LIVES.get((row["measure"], row["of"], name))
+            rival = "" if alone else f"{row[f'rival_{name}']:.4f}"
+            yield Bar(f"{what}: {name}", f"{row[name]:.4f}", f">= {limit}" if limit else "", rival)
+
+
+def _febrl() -> Iterator[Bar]:
+    from benchmarks.febrl import BAR, measure
+
+    found = measure()
+    for ours, theirs in zip(found[::2], found[1::2], strict=True):
+        yield Bar(f"FEBRL {ours['set']}: pair F1", f"{ours['pair_f1']:.4f}", f">= {BAR}", f"{theirs['pair_f1']:.4f}")
 
 
 def _imports() -> None:

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from linkage.conform import STREET
+
 MOST = 60  # records under one key; beyond it the key finds nothing but floods
 RARE = 20  # ... for names alone, which tell people apart only where they are rare
+NEAR = 12  # ... for a door and a street without postcode, of which a large town has many
 BUDGET = 40.0  # pairs a record, each counted under every key that finds it: about 12 once they are counted once
 BITS = 31  # the bits of a key that say its rule
 CHUNK = 8_000_000  # pairs found before those found twice are dropped
@@ -47,8 +50,10 @@ RULES: Mapping[str, Rule] = {
     "birth date and a name": Rule(("born", "names"), worth=0.94),
     "birth date and initial": Rule(("born", "initial"), worth=0.82),
     "birth date and postcode": Rule(("born", "postcode"), worth=0.98),
-    "place and initial": Rule(("places", "initial"), worth=0.80),
-    "place and initials, either way round": Rule(("places", "initials"), worth=0.80),
+    "place and initial": Rule(("homes", "initial"), worth=0.80),
+    "place and initials, either way round": Rule(("homes", "initials"), worth=0.80),
+    "door, street and initial": Rule(("streets", "initial"), NEAR, 0.75, floods=False),
+    "door, street and initials, either way round": Rule(("streets", "initials"), NEAR, 0.75, floods=False),
     "postcode and forename": Rule(("postcode", "forename"), worth=0.88),
     "names and sector": Rule(("forenames", "surnames", "sector"), worth=0.85),
     "sounds and sector, either way round": Rule(("sounds", "sector"), worth=0.82),
@@ -263,6 +268,11 @@ def _derived(people: pl.DataFrame) -> pl.DataFrame:
         _either_way("forename", "surname").alias("turned"),
         _either_way("forename_sound", "surname_sound").alias("sounds"),
         pl.col("surname").str.head(1).alias("family_initial"),
+        *(
+            pl.when(places.list.len() > 0).then(places).alias(name)
+            for name, kind in (("homes", 0), ("streets", STREET))
+            for places in [pl.col("places").list.filter(pl.element() & STREET == kind)]
+        ),
     ).with_columns(_either_way("initial", "family_initial").alias("initials"))
 
 

@@ -22,6 +22,7 @@ READ = (
 )
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
 SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
+STREET = 1  # the bit of a place that says it is a door and a street alone, of which a large town has many
 SALT = {"name": 1, "place": 2, "household": 3}
 
 
@@ -209,5 +210,10 @@ def _places(rows: pl.DataFrame) -> pl.Series:
     past = past.explode("other_addresses").unnest("other_addresses").rename({"text": "address"})
     told = ("uid", "uprn", "door", "street")
     known = pl.concat([rows.select(told), past.hstack(_doors(past)).select(told)])
-    places = pl.concat([known.select("uid", pl.col(name).alias("place")) for name in told[1:]])
-    return _sets(_hashed(places.drop_nulls(), "place", "places", "place"), rows, "places")
+    hashed = [
+        _hashed(known.select("uid", place=name), "place", "places", "place").with_columns(
+            pl.col("places") & ~STREET | (STREET if name == "street" else 0)
+        )
+        for name in told[1:]
+    ]
+    return _sets(pl.concat(hashed), rows, "places")

@@ -110,7 +110,7 @@ def pairs(people: Any) -> Any:
 
 
 def compare(people: pl.DataFrame, found: pl.DataFrame, model: Model, floor: float) -> pl.DataFrame:
-    """What `linkage.model.compare` does, on the session that runs or that the environment describes."""
+    """What `linkage.model.compare` does, but for what feeds are worth, on the session at hand or as configured."""
     spark = session()
     told, numbers = spark.createDataFrame(_arrow(people)), range(len(model.comparisons))
     scored = _scored(told, spark.createDataFrame(_arrow(found)), model, floor)

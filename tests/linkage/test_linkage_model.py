@@ -7,7 +7,7 @@ from village import finish
 
 from linkage.blocking import blocks
 from linkage.conform import conform, prepare
-from linkage.model import COMPARISONS, Model, Outdated, TrainingError, compare, level_of
+from linkage.model import COMPARISONS, VERSION, Model, Outdated, TrainingError, compare, level_of
 from linkage.training import train
 
 
@@ -33,7 +33,7 @@ def test_a_model_with_other_frequencies_is_refused(model: Model, tmp_path: Path)
 @pytest.mark.parametrize(
     ("was", "now"),
     [
-        ('"version": 3', '"version": 1'),
+        (f'"version": {VERSION}', '"version": 1'),
         ('"engine": "duckdb"', '"engine": "abacus"'),
         ('"day and month', '"month and day'),
     ],

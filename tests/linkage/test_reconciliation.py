@@ -26,7 +26,7 @@ from assets.monitoring import USED
 from governance.keys import KeyRing, create, key_file
 from governance.vault import Vault
 from linkage import decisions
-from linkage.model import Model
+from linkage.model import VERSION, Model
 from linkage.night import Linked
 from linkage.settings import Settings
 from pipelines.cli import main
@@ -120,7 +120,7 @@ def test_a_night_after_an_upgrade_trains_anew_by_what_the_site_and_the_reviewers
     rows = village(550, seed=3)[0]
     fresh.store.write(SOURCE_RECORD, START, rows)
     older = linking.load_model(council)
-    text = older.text().replace('"version": 2', '"version": 1')
+    text = older.text().replace(f'"version": {VERSION}', '"version": 1')
     assert text != older.text()
     (home / linking.FOLDER / older.model_id).mkdir(parents=True)
     (home / linking.FOLDER / older.model_id / "model.json").write_text(text)

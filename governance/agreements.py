@@ -63,10 +63,11 @@ class _Signature(Config):
 
 
 class _Recipient(Config):
-    """A team, and the roles in it that may receive."""
+    """A team, the roles in it that may receive, and whether its files leave encrypted to the team's public key."""
 
     team: str
     roles: tuple[str, ...]
+    encrypt: bool = False
 
 
 class _Or(Config):
@@ -283,6 +284,19 @@ class Agreements:
         if known and known.keep_summaries:
             ends.append(known.keep_summaries.after(on))
         return min(ends)
+
+    @property
+    def council(self) -> Organisation:
+        """The council whose agreements they are."""
+        return self._council
+
+    def purpose(self, agreement: str) -> str:
+        """What an agreement, named as in `sections`, is for."""
+        return self._named(agreement).purpose
+
+    def encrypts(self, agreement: str, team: str) -> bool:
+        """Whether files that an agreement lets go to a team leave encrypted to the team's public key."""
+        return any(r.team == team and r.encrypt for r in self._named(agreement).recipients)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,7 @@ class Team(Config):
         roles: who is in it; the first is the role that nightly summaries are written for.
         reason: why its nightly files are released.
         keep_summaries: how long a summary may lie in its folder, if shorter than the agreement says.
+        unix_group: the group of the machine that may read the team's folder; none: its owner alone, who hands it on.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Team(Config):
     roles: tuple[str, ...] = Field(min_length=1)
     reason: str
     keep_summaries: Period | None = None
+    unix_group: str | None = None
 
 
 class Organisation(Config):

@@ -57,10 +57,8 @@ def link(
     Columns are known by their headers and by what they hold; what agreement is worth is learned from the files
     themselves. Nothing is loaded and no council is needed.
     """
-    import polars as pl
-
+    from governance import inert
     from linkage import anyfile
-    from summaries.reports import inert
 
     if output.exists() and not replace:
         raise click.ClickException(f"{output} is there already. Choose another --output, or say --replace.")
@@ -69,8 +67,7 @@ def link(
         found = anyfile.link(rows, anyfile.Asked(meanings, ignore, id_, truth))
     except anyfile.FileProblem as problem:
         raise click.ClickException(str(problem)) from None
-    texts = [name for name, kind in found.rows.schema.items() if kind == pl.String]
-    write_private(output, found.rows.with_columns(inert(name) for name in texts).write_csv())
+    write_private(output, inert.csv(found.rows))
     wide = max(len(column) for column in found.meanings)
     for column, what in found.meanings.items():
         click.echo(f"  {column:<{wide}}  {what.removeprefix('- ').replace('_', ' ')}")

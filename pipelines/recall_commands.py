@@ -20,6 +20,7 @@ def recall(since: datetime, team: str | None, person: str | None, as_csv: bool) 
 
     from assets.context import Council
     from assets.sharing import note_read
+    from governance import inert
     from summaries.recall import CAUSES, OPEN
     from warehouse.tables import RECALL
 
@@ -36,7 +37,7 @@ def recall(since: datetime, team: str | None, person: str | None, as_csv: bool) 
     found = rows.collect()
     note_read(council, getpass.getuser(), [person])
     if as_csv:
-        click.echo(found.with_columns(pl.col("about").list.join(" ")).write_csv(), nl=False)
+        click.echo(inert.csv(found), nl=False)
         return
     if found.is_empty():
         click.echo(f"Nothing was recalled from {since.date()} to {night}.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from assets.sharing import audit_log
 from assets.summaries import released
 from governance.agreements import Question
 from governance.audit import Entry
+from governance.inert import line as inert
 from governance.pseudonyms import record_ids
 from linkage import decisions, protection, review
 from linkage.conform import READ
@@ -565,12 +565,6 @@ class Desk:
 
 PROTECTED = "Protected: not shown"
 SEX = {"M": "Male", "F": "Female"}
-
-
-def inert(value: object) -> str:
-    """Text of a source without control and direction characters, which could make it read otherwise than it is."""
-    text = "" if value is None else str(value)
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text).strip()
 
 
 def _day(value: Any) -> str:

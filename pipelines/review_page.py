@@ -25,9 +25,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from governance.audit import AuditError
+from governance.inert import line as inert
 from linkage.decisions import VERDICTS
 from pipelines.guard import ours, place
-from pipelines.review_desk import WORDS, Desk, ReviewRefused, inert
+from pipelines.review_desk import WORDS, Desk, ReviewRefused
 from summaries.render import TEMPLATES, page
 
 HOST = "127.0.0.1"

@@ -158,6 +158,7 @@ def conflicts(who: str, reason: str | None, team: str | None) -> None:
 @by_whom
 def exported(file: Path, who: str, reason: str | None, team: str | None) -> None:
     """Write every decision to a CSV FILE: record ids and verdicts, no notes and no values."""
+    from governance import inert
     from linkage.decisions import read
     from pipelines.linkage_commands import write_private
 
@@ -166,7 +167,7 @@ def exported(file: Path, who: str, reason: str | None, team: str | None) -> None
     if not file.parent.is_dir():
         raise click.ClickException(f"there is no folder {file.parent}. Make it, or name another file.")
     desk.note_in_audit("export")
-    write_private(file, rows.write_csv())
+    write_private(file, inert.csv(rows))
     click.echo(f"Wrote {rows.height:,} decisions to {file.name}.")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from feeds.contracts import Contract
+from governance import inert
 from summaries.findings import TWICE
 from summaries.quality import freshness, until
 from summaries.render import page
@@ -23,7 +24,6 @@ TREND = 12  # deliveries
 LINES = 100_000  # of a spreadsheet; a partner who has more to correct has one fault many times over
 FOLLOWS = {"warn": "kept, and counted", "quarantine": "row set aside", "reject": "delivery rejected"}
 WITHIN = "kept: no more than the rule allows"
-_RUNS = r"(^|[,;|\"\s])([=+\-@＝＋－＠])"  # what a spreadsheet would take for a formula, at the start of any cell
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,9 @@ def _values(rows: pl.DataFrame, columns: Sequence[str], heading: Mapping[str, st
     return pl.concat_str(told, separator="; ")
 
 
-def inert(column: str) -> pl.Expr:
-    """Text that a spreadsheet shows and never runs, with control characters made visible as spaces.
-
-    An apostrophe is set before whatever begins a formula in a cell of its own, however the file is taken apart.
-    (OWASP, CSV injection.)
-    """
-    return pl.col(column).str.replace_all(r"[\p{Cc}\p{Cf}\u{2028}\u{2029}]+", " ").str.replace_all(_RUNS, "${1}'${2}")
-
-
 def spreadsheet(frame: pl.DataFrame) -> bytes:
     """A frame as CSV that Excel opens in the right encoding; every cell quoted and inert; at most `LINES` lines."""
-    text = frame.head(LINES).with_columns(pl.exclude(pl.String).cast(pl.String))
-    lines = text.select(inert(name) for name in text.columns)
-    return lines.write_csv(include_bom=True, quote_style="always", line_terminator="\r\n").encode()
+    return inert.spreadsheet(frame, LINES)
 
 
 # -- the page -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from assets.context import Council
-from assets.sharing import releaser
+from assets.sharing import TOLD, releaser
 from feeds.contracts import Contract
 from feeds.ledger import QUARANTINE, loaded
 from governance.agreements import Question
@@ -25,7 +25,6 @@ from summaries import quality, reports
 from summaries.reports import About, Shown
 from warehouse.tables import LOAD, LOAD_RULE, RELEASE, Table, Zone
 
-TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 NEWEST = "reports"  # each reader's newest report of each feed
 PIECES = {"page": "report", "rows": "rows to correct", "records": "records to check"}
 _FILES = pl.Schema({"piece": pl.String, "file": pl.String})

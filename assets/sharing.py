@@ -1,6 +1,6 @@
 """What has left and who saw it: the release gate, the ledger of releases and the audit log as tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -8,11 +8,14 @@ import polars as pl
 
 from assets.context import Council, night_of
 from governance.audit import AuditLog, Entry
-from governance.release import Releaser
-from warehouse.tables import ACCESS_LOG, OUTPUT_USE, RELEASE
+from governance.outbox import Swept
+from governance.release import RECALL, Item, Releaser
+from warehouse.tables import ACCESS_LOG, OUTPUT_USE, RELEASE, Zone
 
 GROUP = "sharing"
 KINDS = ("summary", "report", "recall")  # what a night lets out; each is put down below released/<night>/
+TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
+BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -31,9 +34,53 @@ def note_read(council: Council, who: str, people: Sequence[str | None]) -> None:
     audit_log(council).append([Entry(now, who, None, "read", None, person, None, None) for person in people])
 
 
-def releaser(council: Council) -> Releaser:
+def releaser(council: Council, actor: str = "kinfold night") -> Releaser:
     """The one gate through which files leave."""
-    return Releaser(council.home / "outbox", council.agreements, audit_log(council), council.ring)
+    outbox, keys = council.home / "outbox", council.site / "keys"
+    return Releaser(outbox, council.agreements, audit_log(council), council.ring, actor, keys)
+
+
+def let_out(
+    council: Council, items: Iterable[Item], on: date, actor: str, subjects: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Let files out beside the night, on somebody's word, and put them down for the ledger: RELEASE rows.
+
+    Raises:
+        ReleaseRefused, AuditError: see `Releaser.release_many`.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = releaser(council, actor).release_many(items, on, now, subjects)
+    for row in rows.iter_slices(1):
+        council.store.put(Zone.LEDGER, f"{BESIDE}/{row['release_id'].item()}", {"released": row})
+    return rows
+
+
+def ever_released(council: Council) -> pl.DataFrame:
+    """RELEASE rows of all that was ever let out, whether its night was published or not."""
+    store, night = council.store, council.store.published()
+    nights = store.folders(Zone.LEDGER, "released")
+    folders = [f"released/{n}/{kind}" for n in nights for kind in KINDS]
+    folders += [f"{BESIDE}/{release_id}" for release_id in store.folders(Zone.LEDGER, BESIDE)]
+    report = f"released/{night}/report"
+    taken = store.get(Zone.LEDGER, report, "told").collect()["told"] if store.has(Zone.LEDGER, report) else ()
+    told = {
+        f"{feed}/{n}" for feed in store.folders(Zone.LEDGER, TOLD) for n in store.folders(Zone.LEDGER, f"{TOLD}/{feed}")
+    }
+    folders += [f"{TOLD}/{name}" for name in sorted(told - set(taken))]
+    parts = [store.get(Zone.LEDGER, f, "released").collect() for f in folders if store.has(Zone.LEDGER, f)]
+    known = store.read(RELEASE, night) if night else RELEASE.empty()
+    rows = pl.concat([known, *parts], how="diagonal").select(RELEASE.schema.names())
+    return rows.unique(["release_id", "file", "sha256"], keep="first", maintain_order=True)
+
+
+def sweep(council: Council, on: date) -> Swept:
+    """Remove from the outbox what must be gone by a day, whatever it is called by now, and say what else is there.
+
+    A clock that was set back keeps nothing: no day before the last published night is asked for.
+    """
+    last = council.store.published()
+    recalled = audit_log(council).frame().filter(pl.col("action") == RECALL)["release_id"].drop_nulls().to_list()
+    return releaser(council).sweep(max(on, last or on), ever_released(council), recalled)
 
 
 def logged(council: Council, night: date) -> set[str]:
@@ -60,6 +107,9 @@ def release(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
     before = store.published_before(tonight)
     earlier = store.read(RELEASE, before) if before else RELEASE.empty()
     now = [store.get(RELEASE.zone, f"released/{tonight}/{kind}", "released").collect() for kind in KINDS]
-    releaser(council).sweep(tonight)
-    yield council.write(RELEASE, tonight, pl.concat([earlier, *now]))
+    asked = [store.get(Zone.LEDGER, f"{BESIDE}/{i}", "released").collect() for i in store.folders(Zone.LEDGER, BESIDE)]
+    fresh = pl.concat([RELEASE.empty(), *asked]).join(earlier, on="release_id", how="anti")
+    swept = sweep(council, tonight)
+    told = {"swept": swept.gone, "misplaced": swept.misplaced, "strange": len(swept.strange)}
+    yield council.write(RELEASE, tonight, pl.concat([earlier, *now, fresh]), told)
     yield council.write(ACCESS_LOG, tonight, audit_log(council).frame())

@@ -1,7 +1,8 @@
 """The one gate through which files leave: asked of the agreements, written to the audit log, then put in the outbox.
 
 What belongs here: whether and where a finished file may go, and when it must be gone. What is in it is made by the
-rooms above, from what `Agreements.sections` permits; the gate checks what they say they have shown.
+rooms above, from what `Agreements.sections` permits; the gate checks what they say they have shown. What is shown on a
+screen and never becomes a file goes through `reveal`; what lies in the outbox afterwards is looked after in `outbox`.
 """
 
 from __future__ import annotations
@@ -9,28 +10,31 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from governance import outbox
 from governance.agreements import Agreements
 from governance.audit import AuditLog, Entry
 from governance.keys import KeyRing
+from governance.outbox import INDEX, NAMED, Swept
 from governance.pseudonyms import hashed, joined
+from governance.sealing import ENDING, SealingError, TeamKeys
+from governance.stamp import BESIDE, Stamp
 from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
-INDEX = "index.html"
 RECALL = "recall"
 FEW = 64  # files that are synced one by one rather than with all that the machine holds
-_UNTIL = re.compile(r"([0-9a-f]{32})(?:_until_(\d{4}-\d{2}-\d{2}))?\.\w+")
+PAGE = ".html"
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]*")
+_LISTED = re.compile(rb"[0-9a-f]{32}_until_(\d{4}-\d{2}-\d{2})\.([\w.]+)")
 
 
 class ReleaseRefused(Exception):
@@ -45,13 +49,15 @@ class Item:
         kind: summary, export, share_back, report or recall.
         team, role, reason: for whom, and why.
         person_id: about whom; None for a file about nobody in particular.
-        content: the file, or how to make it from its release id and the day on which it must be gone.
+        content: the file, or how to make it from its release id and the day on which it must be gone. A page gets its
+            stamp at its foot; beside any other file lies one that holds it.
         shared: `partner: category` of everything that it shows. A report or recall about no person may show none.
         withheld: `partner: category` of what it says was not permitted.
         name: tells files about nobody in particular apart; not shown anywhere.
         suffix: the file's ending.
         until: the day on which a recall must be gone; whoever was given something wrong is told of it whatever the
             agreement says by now (UK GDPR, Article 19), so that no agreement sets it.
+        about: what the stamp beside a file that is no page says more of it, such as its columns; never a value.
     """
 
     kind: str
@@ -63,34 +69,45 @@ class Item:
     shared: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     name: str = ""
-    suffix: str = ".html"
+    suffix: str = PAGE
     until: date | None = None
+    about: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class _Yes:
-    """What permits a file: agreements, the clauses cited, and the day on which it must be gone."""
+    """What permits a file: agreements, the clauses cited, the day on which it must be gone, and if it is encrypted."""
 
     agreements: tuple[str, ...]
     cited: str | None
     expires_on: date | None
+    encrypted: bool = False
 
 
 class Releaser:
     """Lets files out into `outbox/<team>/`, named by a keyed hash and the day on which they must be gone.
 
     The audit log has its entry before a file is there. A night that is run again writes the same names, so a killed
-    attempt leaves no second copy; `logged` keeps it from being told twice.
+    attempt leaves no second copy; `logged` keeps it from being told twice. A team's folder is its owner's alone, or may
+    be read by the unix group that the site names; where an agreement says so, files in it are encrypted to the team.
     """
 
     def __init__(
-        self, outbox: Path, agreements: Agreements, log: AuditLog, ring: KeyRing, actor: str = "kinfold night"
+        self,
+        outbox: Path,
+        agreements: Agreements,
+        log: AuditLog,
+        ring: KeyRing,
+        actor: str = "kinfold night",
+        keys: Path | None = None,
     ) -> None:
+        """Where files go, what is asked, and who acts; `keys` is the folder of the teams' public keys."""
         self._outbox = Path(outbox)
         self._agreements = agreements
         self._log = log
         self._key = ring.key("release")
         self._actor = actor
+        self._keys = TeamKeys(keys)
 
     def release_many(
         self,
@@ -111,22 +128,24 @@ class Releaser:
             logged: releases that an attempt at this night, which did not come to its end, has in the log already.
 
         Raises:
-            ReleaseRefused: an item shows what no agreement permits; its batch and all after it stay inside.
+            ReleaseRefused: an item shows what no agreement permits, two claim one release, a team's key or folder
+                cannot be used; its batch and all after it stay inside.
             AuditError: the log cannot be trusted or written; nothing leaves.
         """
         gate = _Gate(self._agreements, night, subjects)
         folders: dict[str, dict[str, list[Path]]] = {}
         rows: list[dict[str, Any]] = []
+        seen: set[str] = set()
         waiting = iter(items)
         while batch := list(islice(waiting, BATCH)):
-            rows += self._let_out(batch, gate, night, now, folders, logged)
+            rows += self._let_out(batch, gate, night, now, folders, logged, seen)
         if len(rows) > FEW:
             os.sync()
         else:
             for row in rows:
-                _sync(self._outbox / row["file"])
+                outbox.sync(self._outbox / row["file"])
             for folder in {row["team"] for row in rows}:
-                _sync(self._outbox / folder)
+                outbox.sync(self._outbox / folder)
         return pl.DataFrame(rows, schema=RELEASE.schema)
 
     def release(self, item: Item, night: date, now: datetime, subjects: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -136,13 +155,30 @@ class Releaser:
     def index(self, team: str, content: bytes) -> None:
         """Put a list of the files just let out to a team beside them, in place of the last night's.
 
+        What it lists is in the audit log. It goes on the day on which the last of them must be gone, and where the
+        team's files are encrypted, so is the list.
+
         Raises:
-            ReleaseRefused: nothing has been let out to the team, so that there is nothing to list.
+            ReleaseRefused: nothing has been let out to the team, so that there is nothing to list; or its key or folder
+                cannot be used.
         """
-        folder = self._outbox / team
-        if not _TEAM.fullmatch(team) or not folder.is_dir():
+        folder, known = self._outbox / team, self._agreements.council.teams.get(team)
+        if known is None or not _TEAM.fullmatch(team) or not folder.is_dir():
             raise ReleaseRefused(f"team {team}: no file has been released to it, so there is nothing to list.")
-        _write(folder / INDEX, content)
+        mode = self._access(team)
+        listed = [(date.fromisoformat(day.decode()), b"." + ends) for day, ends in _LISTED.findall(content)]
+        reason = self._agreements.council.reasons[known.reason]
+        listing = Stamp(None, "list", known.name, reason, (), None, max((day for day, _ in listed), default=None))
+        content = listing.on_page(content)
+        plain, sealed = folder / INDEX, folder / f"{INDEX}{ENDING}"
+        if any(ends.endswith(ENDING.encode()) for _, ends in listed):
+            outbox.write(folder / f"{sealed.name}{BESIDE}", listing.beside(), mode)
+            outbox.write(sealed, self._seal(team, content, datetime.now(UTC).replace(tzinfo=None)), mode)
+            plain.unlink(missing_ok=True)
+        else:
+            outbox.write(plain, content, mode)
+            for left in (sealed, folder / f"{sealed.name}{BESIDE}"):
+                left.unlink(missing_ok=True)
 
     def retire(self, files: Iterable[str]) -> None:
         """Remove released files before their day, because newer ones stand in their place.
@@ -152,18 +188,22 @@ class Releaser:
         """
         for file in files:
             team, _, name = file.partition("/")
-            if _TEAM.fullmatch(team) and _UNTIL.fullmatch(name):
-                (self._outbox / team / name).unlink(missing_ok=True)
+            if _TEAM.fullmatch(team) and NAMED.fullmatch(name):
+                for each in (name, name + BESIDE):
+                    (self._outbox / team / each).unlink(missing_ok=True)
 
     def recall(
         self, rows: pl.DataFrame, notice: Callable[[dict[str, Any]], bytes], now: datetime, logged: Collection[str] = ()
     ) -> int:
         """Put notices in the place of released files that were wrong, where they still are; return how many there were.
 
-        The audit log has its entry before a notice is there. What is gone stays gone.
+        The audit log has its entry before a notice is there. What is gone stays gone; what was renamed in the team's
+        folder is found by its digest. In the place of an encrypted file stands a notice that anybody may read, under
+        the file's name without the ending.
 
         Args:
-            rows: RELEASE columns `release_id`, `team`, `person_id`, `reason`, `file`; others may stand beside.
+            rows: RELEASE columns `release_id`, `team`, `person_id`, `reason`, `file`; others may stand beside, `sha256`
+                among them.
             notice: the content for a row; nothing of what the file showed.
             logged: releases whose recall is in the log already.
 
@@ -173,8 +213,9 @@ class Releaser:
         there = []
         for row in rows.iter_rows(named=True):
             team, _, name = row["file"].partition("/")
-            if _TEAM.fullmatch(team) and _UNTIL.fullmatch(name) and (self._outbox / team / name).is_file():
-                there.append((row, self._outbox / team / name))
+            if _TEAM.fullmatch(team) and NAMED.fullmatch(name):
+                found = outbox.find(self._outbox / team, name, row.get("sha256"))
+                there += [(row, self._outbox / team / name, found)] if found else []
         self._log.append(
             [
                 Entry(
@@ -188,24 +229,27 @@ class Releaser:
                     None,
                     row["release_id"],
                 )
-                for row, _ in there
+                for row, *_ in there
                 if row["release_id"] not in logged
             ]
         )
-        for row, path in there:
-            _write(path, notice(row))
+        for row, path, found in there:
+            place = path.with_name(path.name.removesuffix(ENDING))
+            outbox.write(place, notice(row | {"file": f"{row['team']}/{place.name}"}), self._access(row["team"]))
+            if found != place:
+                found.unlink(missing_ok=True)
         return len(there)
 
-    def sweep(self, on: date) -> int:
-        """Remove every file whose day has come, and what killed attempts left; return how many files went."""
-        gone = 0
-        for path in self._outbox.glob("*/*"):
-            found = _UNTIL.fullmatch(path.name)
-            expired = bool(found and found[2] and date.fromisoformat(found[2]) <= on)
-            if expired or _left(path):
-                path.unlink(missing_ok=True)
-                gone += expired
-        return gone
+    def sweep(self, on: date, released: pl.DataFrame | None = None, recalled: Collection[str] = ()) -> Swept:
+        """Remove every file whose day has come, and what killed attempts left, and say what else is there.
+
+        Args:
+            on: the day.
+            released: RELEASE rows of all that was ever let out. With them a file is known by what it holds, so that
+                neither a new name nor another folder keeps it; without them by its name alone.
+            recalled: releases in whose place a notice may stand.
+        """
+        return outbox.sweep(self._outbox, on, released, recalled)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -217,6 +261,7 @@ class Releaser:
         now: datetime,
         folders: dict[str, dict[str, list[Path]]],
         logged: Collection[str],
+        seen: set[str],
     ) -> list[dict[str, Any]]:
         ids = self._ids(batch, night)
         answers = [gate.ask(item) for item in batch]
@@ -228,19 +273,36 @@ class Releaser:
                 f"{len(refused)} of {len(batch)} files may not leave: {'; '.join(whys[:5])}. "
                 "Correct the agreement, or take the section out of what the team is shown."
             )
+        again = []
+        for release_id, item in zip(ids, batch, strict=True):
+            again += [item] if release_id in seen else []
+            seen.add(release_id)
+        if again:
+            self._log.append([self._entry(item, "refuse", now, None, None) for item in again])
+            raise ReleaseRefused("two files claim one release: give each of them a name of its own.")
         permitted = [(i, item, yes) for i, item, yes in zip(ids, batch, answers, strict=True) if isinstance(yes, _Yes)]
+        modes = {team: self._access(team) for team in dict.fromkeys(item.team for _, item, _ in permitted)}
+        for team in dict.fromkeys(item.team for _, item, yes in permitted if yes.encrypted):
+            self._seal(team, b"", now)
         new = [(i, item, yes) for i, item, yes in permitted if i not in logged]
         self._log.append([self._entry(item, "release", now, yes.cited, i) for i, item, yes in new])
         rows = []
         for release_id, item, yes in permitted:
             if item.team not in folders:
-                folders[item.team] = self._folder(item.team)
+                folders[item.team] = outbox.by_release(self._outbox / item.team)
             until = f"_until_{yes.expires_on}" if yes.expires_on else ""
-            path = self._outbox / item.team / f"{release_id}{until}{item.suffix}"
+            name = f"{release_id}{until}{item.suffix}{ENDING if yes.encrypted else ''}"
+            path, stamp = self._outbox / item.team / name, self._stamp(release_id, item, yes)
             content = item.content if isinstance(item.content, bytes) else item.content(release_id, yes.expires_on)
-            _write(path, content)
+            if item.suffix == PAGE:
+                content = stamp.on_page(content)
+            else:
+                outbox.write(path.with_name(name + BESIDE), stamp.beside(item.about), modes[item.team])
+            if yes.encrypted:
+                content = self._seal(item.team, content, now)
+            outbox.write(path, content, modes[item.team])
             for older in folders[item.team].pop(release_id, []):
-                if older != path:
+                if older.name not in (name, name + BESIDE):
                     older.unlink(missing_ok=True)
             rows.append(
                 {
@@ -268,17 +330,31 @@ class Releaser:
         )
         return hashed(keys.select(joined(str(night), *map(pl.col, keys.columns))).to_series(), self._key).to_list()
 
-    def _folder(self, team: str) -> dict[str, list[Path]]:
-        """Make a team's folder; clear what a killed attempt left; return its files by release."""
-        folder = self._outbox / team
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files: dict[str, list[Path]] = {}
-        for path in folder.iterdir():
-            if _left(path):
-                path.unlink(missing_ok=True)
-            elif found := _UNTIL.fullmatch(path.name):
-                files.setdefault(found[1], []).append(path)
-        return files
+    def _access(self, team: str) -> int:
+        """Make a team's folder, or close it again; return the mode of the files in it."""
+        try:
+            return outbox.folder(self._outbox, team, self._agreements.council.teams[team].unix_group)
+        except outbox.OutboxError as error:
+            raise ReleaseRefused(str(error)) from None
+
+    def _seal(self, team: str, content: bytes, now: datetime) -> bytes:
+        try:
+            return self._keys.sealed(team, content, now)
+        except SealingError as error:
+            raise ReleaseRefused(str(error)) from None
+
+    def _stamp(self, release_id: str, item: Item, yes: _Yes) -> Stamp:
+        council = self._agreements.council
+        return Stamp(
+            release_id,
+            item.kind,
+            council.teams[item.team].name,
+            council.reasons.get(item.reason, item.reason),
+            tuple(dict.fromkeys(map(self._agreements.purpose, yes.agreements))),
+            yes.cited,
+            yes.expires_on,
+            len(item.withheld),
+        )
 
     def _entry(self, item: Item, action: str, now: datetime, cited: str | None, release_id: str | None) -> Entry:
         return Entry(
@@ -309,6 +385,8 @@ class _Gate:
         """What permits the item, or why nothing does, in words without a personal value."""
         if not _TEAM.fullmatch(item.team) or not re.fullmatch(r"\.\w+", item.suffix):
             return "the team or the ending cannot be part of a file name"
+        if item.team not in self._agreements.council.teams:
+            return "the council has no such team"
         if not item.shared:
             about_nobody = item.kind in ("report", RECALL) and item.person_id is None
             until = item.until if item.kind == RECALL else None
@@ -353,43 +431,9 @@ class _Gate:
         if None in ends:
             return f"an agreement allows no {item.kind} to be kept"
         text = "; ".join(f"{a} {', '.join(sorted(c, key=_natural))}" for a, c in sorted(cited.items()))
-        return _Yes(tuple(sorted(cited)), text, min(e for e in ends if e))
-
-
-def _left(path: Path) -> bool:
-    """Whether a file is half of one that a killed attempt left: ingestion and the night may write at one time."""
-    if not path.name.startswith("."):
-        return False
-    writer = re.search(r"~(\d+)-", path.name)
-    try:
-        if writer:
-            os.kill(int(writer[1]), 0)  # asks whether it lives, and does nothing to it
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return writer is None
+        encrypted = any(self._agreements.encrypts(a, item.team) for a in cited)
+        return _Yes(tuple(sorted(cited)), text, min(e for e in ends if e), encrypted)
 
 
 def _natural(clause: str) -> tuple[int, str]:
     return len(clause), clause
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone, under another name first, and put it in place by one rename."""
-    fresh = path.with_name(f".{path.name}~{os.getpid()}-{secrets.token_hex(4)}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)

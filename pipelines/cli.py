@@ -26,6 +26,7 @@ from pipelines import (
     linkage_commands,
     recall_commands,
     reconcile_command,
+    release_commands,
     steward_commands,
 )
 from warehouse import site as sites
@@ -73,7 +74,7 @@ main.add_command(reconcile_command.reconcile)
 main.add_command(evaluation_commands.linkage)
 main.add_command(evaluation_commands.why)
 main.add_command(linkage_commands.link)
-for group in steward_commands.GROUPS:
+for group in (*steward_commands.GROUPS, *release_commands.COMMANDS):
     main.add_command(group)
 
 

@@ -17,6 +17,7 @@ from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
 from pipelines.guard import guard_all, guarded
 from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
+from pipelines.sweeping import sweep_outbox
 
 STAGES = (people, recall, history, risk, summaries, sharing, marts, monitoring)
 EXCLUSIVE = {"kinfold/exclusive": "night"}  # two nights never run at once
@@ -76,16 +77,19 @@ def build(council: Council) -> dg.Definitions:
             ],
         )
 
-    guard_all([*ingestion, *night, linkage_reconciliation], [feeds.decide_delivery, run_retention])
+    guard_all([*ingestion, *night, linkage_reconciliation], [feeds.decide_delivery, run_retention, sweep_outbox])
     return dg.Definitions(
         assets=[*ingestion, *night, linkage_reconciliation],
-        jobs=[*jobs, nightly, reconciliation, feeds.decide_delivery, run_retention],
+        jobs=[*jobs, nightly, reconciliation, feeds.decide_delivery, run_retention, sweep_outbox],
         schedules=[
             every_night,
             dg.ScheduleDefinition(
                 job=reconciliation, cron_schedule="0 12 * * 6", execution_timezone=council.organisation.timezone
             ),
             dg.ScheduleDefinition(job=run_retention, cron_schedule="30 5 * * 0"),
+            dg.ScheduleDefinition(
+                job=sweep_outbox, cron_schedule="0 6 * * *", execution_timezone=council.organisation.timezone
+            ),
         ],
         sensors=[drop_folder],
         resources={"council": council},

@@ -117,6 +117,7 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
         by_steward = pl.col("action").is_in(list(STEWARDSHIP))
         frame = frame.with_columns(
             pl.col("action").replace(STEWARDSHIP),
+            pl.lit(None, pl.String).alias("case"),  # whoever knows the case would know the person
             pl.when(by_steward).then(None).otherwise("person_id").alias("person_id"),
         )
     return frame

@@ -33,7 +33,8 @@ class AuditError(Exception):
 class Entry:
     """One thing that was done with someone's data: who, in which role, what, for whom, about whom, why, by what right.
 
-    `at` is naive UTC; `person_id` is the lasting id, never a name; the rest is as `ACCESS_LOG` says.
+    `at` is naive UTC; `person_id` is the lasting id, never a name; `case` is a reference of the asker's own system,
+    never a name either; the rest is as `ACCESS_LOG` says.
     """
 
     at: datetime
@@ -45,6 +46,7 @@ class Entry:
     reason: str | None
     agreement: str | None
     release_id: str | None = None
+    case: str | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(Entry))

@@ -758,13 +758,15 @@ ACCESS_LOG = Table(
         Column(
             "action",
             pl.String,
-            "release, reveal, read, refuse, recall, decide, withdraw, protect, unprotect, matching or export",
+            "release, reveal, many (its user has revealed many in a day), read, refuse, recall, decide, withdraw, "
+            "protect, unprotect, matching or export",
         ),
         Column("team", pl.String, "for which team"),
         _PERSON_ID,
         Column("reason", pl.String, "why"),
         Column("agreement", pl.String, "the agreement and clause that answered"),
         Column("release_id", ID, "the release, where there was one"),
+        Column("case", pl.String, "the reference of the case for which somebody asked, where there was one"),
     ),
 )
 

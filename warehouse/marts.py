@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,59 @@ def publish(folder: Path, stamp: str) -> Path:
         _point(folder / "current.duckdb", f"current/{DATABASE}")
     _sweep(releases, stamp)
     return folder / "current.duckdb"
+
+
+def releases(folder: Path) -> list[str]:
+    """The stamps of the releases that are kept, oldest first."""
+    place = folder / "releases"
+    if not place.is_dir():
+        return []
+    return sorted(p.name for p in place.iterdir() if p.is_symlink() and not p.name.startswith("."))
+
+
+def amend(folder: Path, stamp: str, change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> int:
+    """Make a kept release anew with changed tables, and swap it in by one rename; return how many rows went.
+
+    For erasure and retention alone. Whoever has the release open keeps the old one until they close it; `current` is
+    never without a release. A release of the stamp that was built and not published is dropped.
+
+    Args:
+        change: is given a table's name and rows; it returns the very same frame where nothing is to change.
+
+    Raises:
+        MartError: no release of that stamp is kept.
+    """
+    import duckdb
+
+    place = folder / "releases"
+    if not (place / stamp).is_symlink():
+        raise MartError(f"no release {stamp} is kept.")
+    live = place / (place / stamp).readlink()
+    summary = json.loads((live / SUMMARY).read_text())
+    before = {name: pl.read_parquet(live / f"{name}.parquet") for name in summary["rows"]}
+    after = {name: change(name, frame) for name, frame in before.items()}
+    if all(after[name] is before[name] for name in before):
+        _sweep(place, stamp)
+        return 0
+    with duckdb.connect(str(live / DATABASE), read_only=True) as con:
+        meanings = dict(con.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
+        told = con.execute("SELECT table_name, column_name, comment FROM duckdb_columns()").fetchall()
+        about = dict(con.execute("SELECT item, value FROM about").fetchall())
+    said = {(table, column): comment or "" for table, column, comment in told}
+    rows = {name: frame.height for name, frame in after.items()}
+    made = place / f".{stamp}~{secrets.token_hex(4)}"
+    made.mkdir()
+    tables = []
+    for name, frame in after.items():
+        frame.write_parquet(made / f"{name}.parquet")
+        (made / f"{name}.parquet").chmod(0o444)
+        columns = tuple(Column(c, kind, said.get((name, c), "")) for c, kind in frame.schema.items())
+        tables.append(MartTable(name, meanings.get(name) or "", frame, columns, tuple(summary["keys"][name])))
+    _database(made, tables, about | {f"rows in {name}": str(count) for name, count in rows.items()})
+    _finish(made, json.dumps(summary | {"rows": rows}, indent=1))
+    _point(place / stamp, made.name)
+    _sweep(place, stamp)
+    return sum(frame.height for frame in before.values()) - sum(rows.values())
 
 
 def prune(folder: Path, keep: int) -> list[str]:

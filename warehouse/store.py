@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -134,6 +134,56 @@ class Store:
         """Names of the frames in a written folder, sorted; empty where there is none."""
         generation = self._found(zone, folder)
         return sorted({_LATER.sub("", p.stem) for p in generation.glob("*.parquet")}) if generation else []
+
+    def written(self, zone: Zone) -> list[str]:
+        """Every written folder of a zone, those of canonical tables too, sorted."""
+        found: list[str] = []
+        for place, folders, _ in os.walk(self.home / zone.value):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            links = [name for name in folders if (Path(place) / name).is_symlink()]
+            found += [(Path(place) / name).relative_to(self.home / zone.value).as_posix() for name in links]
+            folders[:] = [name for name in folders if name not in links]
+        return sorted(found)
+
+    def amend(self, zone: Zone, folder: str, change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> int:
+        """Change the frames of a written folder, of a closed night too, by one rename; return how many rows went.
+
+        For erasure and retention alone: what was kept is never corrected otherwise.
+
+        Args:
+            change: is given a frame's name and (a part of) the frame; it returns the very same frame where nothing is
+                to change in it, and neither adds columns nor changes their types.
+
+        Raises:
+            StoreError: the folder is not there.
+        """
+        generation = self._found(zone, folder)
+        if generation is None:
+            raise StoreError(f"{zone.value}/{folder} is not there. Check that the step that makes it has run.")
+        names = sorted(p.stem for p in generation.glob("*.parquet"))
+        changed: dict[str, pl.DataFrame] = {}
+        gone = 0
+        for name in names:
+            frame = self._open(zone, folder, generation, name).collect()
+            after = change(_LATER.sub("", name), frame)
+            if after is not frame:
+                changed[name] = after
+                gone += frame.height - after.height
+        if not changed:
+            return 0
+        with self._generation(zone, folder) as made:
+            for name in names:
+                if name in changed:
+                    self._write(zone, folder, made, name, changed[name])
+                elif zone is Zone.VAULT:  # each is bound to its generation
+                    self._write(zone, folder, made, name, self._open(zone, folder, generation, name).collect())
+                else:
+                    os.link(generation / f"{name}.parquet", made / f"{name}.parquet")
+            if (generation / DIGESTS).is_file():  # the next night writes the months that are not what they were
+                digests: dict[str, str] = json.loads((generation / DIGESTS).read_text())
+                kept = {month: digest for month, digest in digests.items() if month not in changed}
+                _write_text(made / DIGESTS, json.dumps(kept, indent=1))
+        return gone
 
     def remove(self, zone: Zone, folder: str) -> None:
         """Take a written folder away, where it is there; a reader that has it open keeps it."""

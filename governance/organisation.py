@@ -101,12 +101,21 @@ class Team(Config):
     unix_group: str | None = None
 
 
+class Post(Config):
+    """A team, and the roles in it that somebody has."""
+
+    team: str
+    roles: tuple[str, ...] = Field(min_length=1)
+
+
 class Organisation(Config):
     """One council: its parties, services and teams, and the plain names of categories and reasons.
 
     Attributes:
         marts_for: the team that queries the marts; what its agreements do not share is not in them.
         quality_for: the team that reads how good every delivery was.
+        staff: by user of the machine, the posts for which they may ask to see who somebody is. Where it is left out,
+            whoever may run Kinfold may name any team, and the audit log has who did.
     """
 
     council: str
@@ -118,6 +127,13 @@ class Organisation(Config):
     quality_for: str
     reasons: dict[str, str]
     categories: dict[str, str]
+    staff: dict[str, tuple[Post, ...]] | None = None
+
+    def serves(self, login: str | None, team: str, role: str) -> bool:
+        """Whether a user of the machine may ask in a role of a team."""
+        if self.staff is None:
+            return True
+        return any(post.team == team and role in post.roles for post in self.staff.get(login or "", ()))
 
     def party(self, name: str) -> Party:
         """The party of that id; KeyError if there is none."""
@@ -176,6 +192,11 @@ def load_organisation(site: Path) -> Organisation:
         check(("teams", name, "service"), "service", team.service, made.services)
         check(("teams", name, "reason"), "reason", team.reason, made.reasons)
         check(("teams", name, "party"), "party", team.party, parties)
+    for login, posts in (made.staff or {}).items():
+        for position, post in enumerate(posts):
+            check(("staff", login, position, "team"), "team", post.team, made.teams)
+            for place, role in enumerate(post.roles if post.team in made.teams else ()):
+                check(("staff", login, position, "roles", place), "role", role, made.teams[post.team].roles)
     check(("marts_for",), "team", made.marts_for, made.teams)
     check(("quality_for",), "team", made.quality_for, made.teams)
     try:

@@ -1,25 +1,35 @@
-"""The council's master key, the keys made from it, one a purpose, and the delivery key that partners encrypt to.
+"""The keys that Kinfold works with, one a purpose, and the delivery key that partners encrypt to.
 
-What belongs here: finding, checking and making keys. What a key is used for belongs with its user.
+What belongs here: giving out keys. Where the master key comes from belongs in `master`, how data keys are kept under it
+in `keystore`, what a key is used for with its user.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
+import resource
 import secrets
-from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SHORTEST = 32  # bytes
+from governance import keystore
+from governance.master import KeyProblem, create, key_file
+
+__all__ = [
+    "KeyProblem",
+    "KeyRing",
+    "create",
+    "create_delivery_key",
+    "delivery_certificate",
+    "delivery_key_file",
+    "delivery_keys",
+    "key_file",
+]
 DAMAGED = (
     "the delivery keys in keys/delivery.json are damaged or were kept under another master key. Restore the file from "
     "a backup, together with its master key."
@@ -27,80 +37,56 @@ DAMAGED = (
 NONCE = 12  # bytes that AES-GCM takes
 
 
-class KeyProblem(Exception):
-    """There is no usable key; the message says how to get one and never shows any part of it."""
-
-
 class KeyRing:
-    """Keys derived from one master key. It never shows itself and cannot be pickled."""
+    """The key of each purpose. It never shows itself and cannot be pickled.
+
+    Made of bytes alone, its keys are derived from them, as they were before there was a key store; for tests, trials
+    and benchmarks. A data folder's is made by `load`.
+    """
 
     def __init__(self, master: bytes) -> None:
-        if len(master) < SHORTEST:
-            raise KeyProblem(
-                f"the key has {len(master)} bytes, at least {SHORTEST} are needed. Make one with `kinfold keys init`."
-            )
+        self._find = keystore.from_bytes(master)
 
-        @cache
-        def derive(purpose: str) -> bytes:
-            info = f"kinfold/v1/{purpose}".encode()
-            return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master)
+    def key(self, purpose: str, generation: int | None = None) -> bytes:
+        """The 32-byte key of one purpose: the same every time, of no use for another.
 
-        self._derive = derive
+        Args:
+            generation: which, where a purpose has had several; without it, the one that is used for what is new.
 
-    def key(self, purpose: str) -> bytes:
-        """Derive the 32-byte key of one purpose (HKDF-SHA256, RFC 5869): the same every time, of no use for another."""
-        return self._derive(purpose)
+        Raises:
+            KeyProblem: there is no such generation, or the store was put under another master key meanwhile.
+        """
+        return self._find(purpose, generation)[1]
+
+    def newest(self, purpose: str) -> int:
+        """The generation that is used for what is new."""
+        return self._find(purpose, None)[0]
+
+    def derived(self, purpose: str, generation: int) -> bool:
+        """Whether a key was derived from a master key, before there was a key store."""
+        return self._find(purpose, generation)[2]
 
     @classmethod
     def load(cls, home: Path) -> KeyRing:
-        """Read the key: `KINFOLD_KEY` (base64), else the file that `KINFOLD_KEY_FILE` names, else `<home>.key`.
+        """Open the key store of a data folder with the master key; a store is made where there is none yet.
+
+        The master key is that of `KINFOLD_KEY` (base64), of the command that `KINFOLD_KEY_COMMAND` names, of the file
+        that `KINFOLD_KEY_FILE` names, or of `<home>.key`. From here on the process leaves no image of its memory on the
+        disk when it crashes.
 
         Raises:
-            KeyProblem: none is there, it is too short, not base64, or others than its owner may read the file.
+            KeyProblem: no key is there, it is not fit to be used, or it is not the one of this data folder.
         """
-        given = os.environ.get("KINFOLD_KEY")
-        if given:
-            return cls(_decoded(given, "the variable KINFOLD_KEY"))
-        path = key_file(home)
-        if not path.is_file():
-            raise KeyProblem(
-                f"no key: KINFOLD_KEY is not set and {path.name} is not there. Make one with `kinfold keys init`, "
-                "or name an existing one by KINFOLD_KEY_FILE."
-            )
-        if path.stat().st_mode & 0o077:
-            raise KeyProblem(f"others may read the key file {path.name}. Close it with `chmod 600 {path.name}`.")
-        return cls(_decoded(path.read_text(encoding="ascii", errors="replace"), f"the key file {path.name}"))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        ring = cls.__new__(cls)
+        ring._find = keystore.from_store(home)
+        return ring
 
     def __repr__(self) -> str:
         return "KeyRing(...)"
 
     def __reduce__(self) -> NoReturn:
         raise KeyProblem("a key ring is not to be pickled. Load it again with KeyRing.load where it is needed.")
-
-
-def key_file(home: Path) -> Path:
-    """Where the key file of a data folder lies: beside it, never inside, so that a copy of the data has no key."""
-    named = os.environ.get("KINFOLD_KEY_FILE")
-    return Path(named) if named else home.parent / f"{home.name}.key"
-
-
-def create(path: Path) -> None:
-    """Write a new random key to `path`, readable by its owner alone.
-
-    Raises:
-        KeyProblem: a file is there already; nothing is ever overwritten, for what it protects would be lost.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyProblem(
-            f"{path.name} is there already and is kept: what it protects cannot be read with another key."
-        ) from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(SHORTEST)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def create_delivery_key(home: Path, name: str = "Kinfold deliveries", renew: bool = False) -> None:
@@ -186,10 +172,3 @@ def _wrapped(path: Path) -> list[dict[str, str]]:
     if not isinstance(said, list) or not said:
         raise KeyProblem(DAMAGED)
     return said
-
-
-def _decoded(text: str, where: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise KeyProblem(f"{where} is not base64. Make a key with `kinfold keys init`.") from None

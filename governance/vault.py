@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,13 +23,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from governance.keys import KeyRing
+from governance.keys import KeyProblem, KeyRing
+from governance.keystore import SEAL, WRAP
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CHUNK = 1 << 20
-MAGIC = b"KINFOLD1"
+MAGIC, FORMER = b"KINFOLD2", b"KINFOLD1"
+NUMBER = 4  # bytes of a generation's number
 WRAPPED = 40  # bytes of a 32-byte key wrapped by AES-KW (RFC 3394)
 TAG = 16  # bytes that AES-GCM adds
 DAMAGED = "it is damaged, cut, swapped or under another key"
@@ -38,8 +41,19 @@ class VaultError(Exception):
     """A vault file is missing, damaged, swapped, older than it should be, or under another key."""
 
 
+@dataclass(frozen=True)
+class _Sidecar:
+    """What stands beside a Parquet file: the generation of the vault's keys, the wrapped data key, the digest."""
+
+    form: int
+    generation: int
+    wrapped: bytes
+    digest: bytes
+    seal: bytes
+
+
 class Vault:
-    """Encrypts every file under a key of its own, which the council's master key wraps.
+    """Encrypts every file under a key of its own, which the vault's key wraps, which the council's master key wraps.
 
     A Parquet file is encrypted whole (every column, nested ones too, and the footer). Its sidecar `<file>.key` holds
     the wrapped key and authenticates the file's digest and name, so that a flipped bit, a cut, a swap or an older copy
@@ -63,22 +77,10 @@ class Vault:
             # the lightest level takes no more room, for most of what is kept here are ids and names
             # and least and greatest values, of hashed ids and of names, let no reader skip anything
             frame.write_parquet(path, compression_level=1, statistics=False, encryption=properties)
-        wrapped = aes_key_wrap(self._ring.key("vault/wrap"), key)
         with path.open("rb") as file:
             os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").digest()
-        sidecar = {
-            "format": 1,
-            "wrapped_key": base64.b64encode(wrapped).decode(),
-            "sha256": digest.hex(),
-            "seal": self._seal(name, digest, wrapped).hex(),
-        }
-        beside = _sidecar(path)
-        _touch(beside)
-        with beside.open("w") as out:
-            json.dump(sidecar, out, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
+        self._beside(_sidecar(path), key, digest, name)
 
     def scan(self, path: Path, name: str) -> pl.LazyFrame:
         """Open an encrypted Parquet file lazily, once its digest and name have been checked.
@@ -86,24 +88,43 @@ class Vault:
         Raises:
             VaultError: the file or its sidecar is not the one that was written under this name and key.
         """
-        try:
-            sidecar = json.loads(_sidecar(path).read_bytes())
-            wrapped = base64.b64decode(sidecar["wrapped_key"], validate=True)
-            digest = bytes.fromhex(sidecar["sha256"])
-            seal = bytes.fromhex(sidecar["seal"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise VaultError(_refusal(path, "its sidecar .key file is missing or damaged")) from None
-        if not hmac.compare_digest(seal, self._seal(name, digest, wrapped)):
-            raise VaultError(_refusal(path, "its sidecar was made for another file or under another key"))
-        self._check(path, digest)
-        try:
-            key = aes_key_unwrap(self._ring.key("vault/wrap"), wrapped)
-        except (InvalidUnwrap, ValueError):
-            raise VaultError(_refusal(path, "its data key does not open")) from None
+        key = self._opened(path, _sidecar(path), name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=name.encode())
             return pl.scan_parquet(path, decryption=properties, glob=False, hive_partitioning=False)
+
+    def rewrap(self, path: Path, name: str) -> None:
+        """Put a Parquet file's key under the newest generation of the vault's; the file itself is not touched.
+
+        The new sidecar is written beside the old one, proved to open the file, and put in its place by one rename.
+
+        Raises:
+            VaultError: the file is not the one that was written here; all stays as it was.
+        """
+        beside = _sidecar(path)
+        key = self._opened(path, beside, name)
+        for left in beside.parent.glob(f".{beside.name}~*"):
+            left.unlink()
+        fresh = beside.with_name(f".{beside.name}~{secrets.token_hex(4)}")
+        self._beside(fresh, key, _read_sidecar(beside, path).digest, name)
+        self._opened(path, fresh, name)
+        fresh.replace(beside)
+        sync(beside.parent)
+
+    def generation(self, path: Path) -> int:
+        """The generation of the vault's keys that a Parquet file or an envelope is under, by what it says itself.
+
+        Raises:
+            VaultError: it does not say.
+        """
+        if path.suffix == ".parquet":
+            return _read_sidecar(_sidecar(path), path).generation
+        try:
+            with path.open("rb") as file:
+                return _read_header(file, path)[0]
+        except OSError:
+            raise VaultError(_refusal(path, "it cannot be read")) from None
 
     def seal(self, source: Path, target: Path, name: str) -> str:
         """Encrypt any file into an envelope bound to `name`: AES-256-GCM in chunks of 1 MiB, under a key of its own.
@@ -113,28 +134,21 @@ class Vault:
         Returns:
             The SHA-256, in hex, of what was sealed, so that a file that changed meanwhile is noticed.
         """
-        key = secrets.token_bytes(32)
-        header = MAGIC + aes_key_wrap(self._ring.key("vault/wrap"), key)
-        cipher, bound = AESGCM(key), header + name.encode()
-        fresh = target.with_name(f".{target.name}~{secrets.token_hex(4)}")
-        digest = hashlib.sha256()
-        _touch(fresh)
-        try:
-            with source.open("rb") as file, fresh.open("wb") as out:
-                out.write(header)
-                chunk, number, last = file.read(CHUNK), 0, False
-                while not last:
-                    digest.update(chunk)
-                    ahead = file.read(CHUNK)
-                    last = not ahead
-                    out.write(cipher.encrypt(_nonce(number, last), chunk, bound))
-                    chunk, number = ahead, number + 1
-                out.flush()
-                os.fsync(out.fileno())
-            fresh.replace(target)
-        finally:
-            fresh.unlink(missing_ok=True)
-        return digest.hexdigest()
+        with source.open("rb") as file:
+            return self._envelope(file, target, name)
+
+    def reseal(self, path: Path, name: str) -> None:
+        """Encrypt an envelope anew, under a new key of its own and the newest generation of the vault's.
+
+        It is written beside the old one, proved to open to the same bytes, and put in its place by one rename.
+
+        Raises:
+            VaultError: it is not the one that was written here; it stays as it was.
+        """
+        for left in path.parent.glob(f".{path.name}~*"):
+            left.unlink()
+        with self.opened(path, name) as file:
+            self._envelope(file, path, name)
 
     def unseal(self, path: Path, name: str) -> bytes:
         """Decrypt an envelope written by `seal` under the same name.
@@ -159,10 +173,10 @@ class Vault:
         except OSError:
             raise VaultError(_refusal(path, "it cannot be read")) from None
         try:
-            header = file.read(len(MAGIC) + WRAPPED)
-            if not header.startswith(MAGIC):
-                raise VaultError(_refusal(path, "it is not a sealed file"))
-            cipher = AESGCM(aes_key_unwrap(self._ring.key("vault/wrap"), header[len(MAGIC) :]))
+            generation, header = _read_header(file, path)
+            cipher = AESGCM(
+                aes_key_unwrap(self._key(WRAP, generation, path, header.startswith(FORMER)), header[-WRAPPED:])
+            )
             return io.BufferedReader(_Envelope(file, path, cipher, header + name.encode()), CHUNK)
         except (InvalidUnwrap, ValueError):
             file.close()
@@ -171,8 +185,82 @@ class Vault:
             file.close()
             raise
 
-    def _seal(self, name: str, digest: bytes, wrapped: bytes) -> bytes:
-        return hmac.digest(self._ring.key("vault/seal"), digest + wrapped + name.encode(), "sha256")
+    def _envelope(self, source: BinaryIO, target: Path, name: str) -> str:
+        """Write an envelope beside `target`, prove that it opens, and rename it; gives the digest of what is in it."""
+        key, generation = secrets.token_bytes(32), self._ring.newest(WRAP)
+        wrapped = aes_key_wrap(self._ring.key(WRAP, generation), key)
+        header = MAGIC + generation.to_bytes(NUMBER, "big") + wrapped
+        cipher, bound = AESGCM(key), header + name.encode()
+        fresh = target.with_name(f".{target.name}~{secrets.token_hex(4)}")
+        digest, proof = hashlib.sha256(), hashlib.sha256()
+        _touch(fresh)
+        try:
+            with fresh.open("wb") as out:
+                out.write(header)
+                chunk, number, last = source.read(CHUNK), 0, False
+                while not last:
+                    digest.update(chunk)
+                    ahead = source.read(CHUNK)
+                    last = not ahead
+                    out.write(cipher.encrypt(_nonce(number, last), chunk, bound))
+                    chunk, number = ahead, number + 1
+                out.flush()
+                os.fsync(out.fileno())
+            with self.opened(fresh, name) as back:
+                while chunk := back.read(CHUNK):
+                    proof.update(chunk)
+            if proof.digest() != digest.digest():
+                raise VaultError(_refusal(target, "what was written of it is not what it was to hold"))
+            fresh.replace(target)
+            sync(target.parent)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    def _beside(self, path: Path, key: bytes, digest: bytes, name: str) -> None:
+        """Write a sidecar under the newest generation of the vault's keys."""
+        generation = self._ring.newest(WRAP)
+        wrapped = aes_key_wrap(self._ring.key(WRAP, generation), key)
+        said = {
+            "format": 2,
+            "generation": generation,
+            "wrapped_key": base64.b64encode(wrapped).decode(),
+            "sha256": digest.hex(),
+            "seal": _seal(self._ring.key(SEAL, generation), 2, generation, digest, wrapped, name).hex(),
+        }
+        _touch(path)
+        with path.open("w") as out:
+            json.dump(said, out, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
+
+    def _opened(self, path: Path, beside: Path, name: str) -> bytes:
+        """The data key of a Parquet file, once sidecar and file have been proved to be what was written under `name`.
+
+        Raises:
+            VaultError: they are not.
+        """
+        said = _read_sidecar(beside, path)
+        ours = self._key(SEAL, said.generation, path, said.form == 1)
+        seal = _seal(ours, said.form, said.generation, said.digest, said.wrapped, name)
+        if not hmac.compare_digest(said.seal, seal):
+            raise VaultError(_refusal(path, "its sidecar was made for another file or under another key"))
+        self._check(path, said.digest)
+        try:
+            return aes_key_unwrap(self._ring.key(WRAP, said.generation), said.wrapped)
+        except (InvalidUnwrap, ValueError):
+            raise VaultError(_refusal(path, "its data key does not open")) from None
+
+    def _key(self, purpose: str, generation: int, path: Path, before: bool) -> bytes:
+        """One generation of the vault's keys; a file of the form before there was a key store has a derived one."""
+        try:
+            if before and not self._ring.derived(purpose, generation):
+                raise VaultError(_refusal(path, "it is of a form that is no longer written here"))
+            return self._ring.key(purpose, generation)
+        except KeyProblem:
+            raise VaultError(
+                _refusal(path, f"generation {generation} of the vault's keys is not in the store")
+            ) from None
 
     def _check(self, path: Path, digest: bytes) -> None:
         """Compare the file with its digest, once for as long as it stays the same file on the disk."""
@@ -237,9 +325,49 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".key")
 
 
+def _read_sidecar(beside: Path, path: Path) -> _Sidecar:
+    try:
+        said = json.loads(beside.read_bytes())
+        form, generation = said["format"], said.get("generation", 1)
+        wrapped = base64.b64decode(said["wrapped_key"], validate=True)
+        digest, seal = bytes.fromhex(said["sha256"]), bytes.fromhex(said["seal"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise VaultError(_refusal(path, "its sidecar .key file is missing or damaged")) from None
+    good = form in (1, 2) and type(generation) is int and 0 < generation < 1 << 32
+    if not good or (form == 1 and generation != 1) or len(wrapped) != WRAPPED or len(digest) != 32:
+        raise VaultError(_refusal(path, "its sidecar .key file is not of a form that Kinfold writes"))
+    return _Sidecar(form, generation, wrapped, digest, seal)
+
+
+def _seal(key: bytes, form: int, generation: int, digest: bytes, wrapped: bytes, name: str) -> bytes:
+    """Authenticates what a sidecar says, its form included."""
+    said = b"" if form == 1 else b"kinfold sidecar 2" + generation.to_bytes(NUMBER, "big")
+    return hmac.digest(key, said + digest + wrapped + name.encode(), "sha256")
+
+
+def _read_header(file: BinaryIO, path: Path) -> tuple[int, bytes]:
+    """The generation and the whole header of an envelope."""
+    header = file.read(len(MAGIC))
+    if header == FORMER:
+        return 1, header + file.read(WRAPPED)
+    if header != MAGIC:
+        raise VaultError(_refusal(path, "it is not a sealed file"))
+    header += file.read(NUMBER + WRAPPED)
+    return int.from_bytes(header[len(MAGIC) : len(MAGIC) + NUMBER], "big"), header
+
+
 def _touch(path: Path) -> None:
     """Make an empty file that its owner alone may read, before anything is written to it."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+
+
+def sync(folder: Path) -> None:
+    """Have a folder's names on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _nonce(number: int, last: bool) -> bytes:

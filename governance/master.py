@@ -140,8 +140,8 @@ def long_enough(key: bytes) -> bytes:
     return key
 
 
-def create(path: Path) -> None:
-    """Write a new random key to `path`, readable by its owner alone.
+def create(path: Path, key: bytes | None = None) -> None:
+    """Write a new random key, or the one given, to `path`, readable by its owner alone.
 
     Raises:
         KeyProblem: a file is there already; nothing is ever overwritten, for what it protects would be lost.
@@ -154,7 +154,7 @@ def create(path: Path) -> None:
             f"{path.name} is there already and is kept: what it protects cannot be read with another key."
         ) from None
     with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(SHORTEST)) + b"\n")
+        file.write(base64.b64encode(key or secrets.token_bytes(SHORTEST)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -14,9 +14,10 @@ import json
 import os
 import secrets
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
@@ -42,8 +43,8 @@ class VaultError(Exception):
 
 
 @dataclass(frozen=True)
-class _Sidecar:
-    """What stands beside a Parquet file: the generation of the vault's keys, the wrapped data key, the digest."""
+class _Told:
+    """What a sidecar says of a Parquet file: the generation of the vault's keys, the wrapped data key, the digest."""
 
     form: int
     generation: int
@@ -62,7 +63,7 @@ class Vault:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._checked: dict[Path, tuple[int, ...]] = {}
+        self._checked: dict[Path, tuple[tuple[int, ...], bytes]] = {}
 
     def __repr__(self) -> str:
         return "Vault(...)"
@@ -70,17 +71,8 @@ class Vault:
     def write(self, frame: pl.DataFrame, path: Path, name: str) -> None:
         """Write `frame` encrypted to `path`, bound to `name`, and its sidecar beside it; both synced, mode 0600."""
         key = secrets.token_bytes(32)
-        _touch(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # polars calls its encryption unstable
-            properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=name.encode())
-            # the lightest level takes no more room, for most of what is kept here are ids and names
-            # and least and greatest values, of hashed ids and of names, let no reader skip anything
-            frame.write_parquet(path, compression_level=1, statistics=False, encryption=properties)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").digest()
-        self._beside(_sidecar(path), key, digest, name)
+        digest = _write(frame, path, key, name)
+        _put_sidecar(_sidecar(path), [self._said(key, digest, name)])
 
     def scan(self, path: Path, name: str) -> pl.LazyFrame:
         """Open an encrypted Parquet file lazily, once its digest and name have been checked.
@@ -88,11 +80,8 @@ class Vault:
         Raises:
             VaultError: the file or its sidecar is not the one that was written under this name and key.
         """
-        key = self._opened(path, _sidecar(path), name)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=name.encode())
-            return pl.scan_parquet(path, decryption=properties, glob=False, hive_partitioning=False)
+        key, _ = self._opened(path, _sidecar(path), name)
+        return _scan(path, key, name)
 
     def rewrap(self, path: Path, name: str) -> None:
         """Put a Parquet file's key under the newest generation of the vault's; the file itself is not touched.
@@ -102,15 +91,36 @@ class Vault:
         Raises:
             VaultError: the file is not the one that was written here; all stays as it was.
         """
-        beside = _sidecar(path)
-        key = self._opened(path, beside, name)
-        for left in beside.parent.glob(f".{beside.name}~*"):
+        key, digest = self._opened(path, _sidecar(path), name)
+        self._replace_sidecar(path, name, [self._said(key, digest, name)])
+
+    def encrypt_anew(self, path: Path, name: str) -> None:
+        """Encrypt a Parquet file anew, under a new key of its own and the newest generation of the vault's.
+
+        The new file is written beside the old one and proved to hold the same rows. Then the sidecar tells of both, the
+        new file takes the place of the old, and the sidecar forgets the old one: three renames, after each of which the
+        file opens.
+
+        Raises:
+            VaultError: the file is not the one that was written here; it stays as it was.
+        """
+        for left in path.parent.glob(f".{path.name}~*"):
             left.unlink()
-        fresh = beside.with_name(f".{beside.name}~{secrets.token_hex(4)}")
-        self._beside(fresh, key, _read_sidecar(beside, path).digest, name)
-        self._opened(path, fresh, name)
-        fresh.replace(beside)
-        sync(beside.parent)
+        fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
+        try:
+            key, digest = self._opened(path, _sidecar(path), name)
+            rows = _scan(path, key, name).collect()
+            other = secrets.token_bytes(32)
+            made = _write(rows, fresh, other, name)
+            if not _scan(fresh, other, name).collect().equals(rows):
+                raise VaultError(_refusal(path, "what was written of it anew does not hold the same rows"))
+            new = self._said(other, made, name)
+            self._replace_sidecar(path, name, [self._said(key, digest, name), new])
+            fresh.replace(path)
+            sync(path.parent)
+            self._replace_sidecar(path, name, [new])
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def generation(self, path: Path) -> int:
         """The generation of the vault's keys that a Parquet file or an envelope is under, by what it says itself.
@@ -119,7 +129,7 @@ class Vault:
             VaultError: it does not say.
         """
         if path.suffix == ".parquet":
-            return _read_sidecar(_sidecar(path), path).generation
+            return min(told.generation for told in _read_sidecar(_sidecar(path), path))
         try:
             with path.open("rb") as file:
                 return _read_header(file, path)[0]
@@ -217,37 +227,41 @@ class Vault:
             fresh.unlink(missing_ok=True)
         return digest.hexdigest()
 
-    def _beside(self, path: Path, key: bytes, digest: bytes, name: str) -> None:
-        """Write a sidecar under the newest generation of the vault's keys."""
+    def _said(self, key: bytes, digest: bytes, name: str) -> _Told:
+        """What a sidecar says of a file, under the newest generation of the vault's keys."""
         generation = self._ring.newest(WRAP)
         wrapped = aes_key_wrap(self._ring.key(WRAP, generation), key)
-        said = {
-            "format": 2,
-            "generation": generation,
-            "wrapped_key": base64.b64encode(wrapped).decode(),
-            "sha256": digest.hex(),
-            "seal": _seal(self._ring.key(SEAL, generation), 2, generation, digest, wrapped, name).hex(),
-        }
-        _touch(path)
-        with path.open("w") as out:
-            json.dump(said, out, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
+        seal = _seal(self._ring.key(SEAL, generation), 2, generation, digest, wrapped, name)
+        return _Told(2, generation, wrapped, digest, seal)
 
-    def _opened(self, path: Path, beside: Path, name: str) -> bytes:
-        """The data key of a Parquet file, once sidecar and file have been proved to be what was written under `name`.
+    def _replace_sidecar(self, path: Path, name: str, told: Sequence[_Told]) -> None:
+        """Write a file's sidecar beside the old one, prove that it opens the file, and put it in its place."""
+        beside = _sidecar(path)
+        for left in beside.parent.glob(f".{beside.name}~*"):
+            left.unlink()
+        fresh = beside.with_name(f".{beside.name}~{secrets.token_hex(4)}")
+        _put_sidecar(fresh, told)
+        self._opened(path, fresh, name)
+        fresh.replace(beside)
+        sync(beside.parent)
+
+    def _opened(self, path: Path, beside: Path, name: str) -> tuple[bytes, bytes]:
+        """The data key of a Parquet file and its digest, once it has been proved to be what was written under `name`.
 
         Raises:
-            VaultError: they are not.
+            VaultError: it is not.
         """
-        said = _read_sidecar(beside, path)
-        ours = self._key(SEAL, said.generation, path, said.form == 1)
-        seal = _seal(ours, said.form, said.generation, said.digest, said.wrapped, name)
-        if not hmac.compare_digest(said.seal, seal):
-            raise VaultError(_refusal(path, "its sidecar was made for another file or under another key"))
-        self._check(path, said.digest)
+        told = _read_sidecar(beside, path)
+        for one in told:
+            ours = self._key(SEAL, one.generation, path, one.form == 1)
+            if not hmac.compare_digest(one.seal, _seal(ours, one.form, one.generation, one.digest, one.wrapped, name)):
+                raise VaultError(_refusal(path, "its sidecar was made for another file or under another key"))
+        digest = self._digest(path)
+        fitting = next((one for one in told if hmac.compare_digest(one.digest, digest)), None)
+        if fitting is None:
+            raise VaultError(_refusal(path, "it is damaged, cut, or not the file that was written here"))
         try:
-            return aes_key_unwrap(self._ring.key(WRAP, said.generation), said.wrapped)
+            return aes_key_unwrap(self._key(WRAP, fitting.generation, path, False), fitting.wrapped), digest
         except (InvalidUnwrap, ValueError):
             raise VaultError(_refusal(path, "its data key does not open")) from None
 
@@ -262,20 +276,20 @@ class Vault:
                 _refusal(path, f"generation {generation} of the vault's keys is not in the store")
             ) from None
 
-    def _check(self, path: Path, digest: bytes) -> None:
-        """Compare the file with its digest, once for as long as it stays the same file on the disk."""
+    def _digest(self, path: Path) -> bytes:
+        """The digest of a file, taken once for as long as it stays the same file on the disk."""
         try:
             seen = path.stat()
             stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
-            if self._checked.get(path) == stamp:
-                return
+            known = self._checked.get(path)
+            if known and known[0] == stamp:
+                return known[1]
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").digest()
         except OSError:
             raise VaultError(_refusal(path, "it cannot be read")) from None
-        if not hmac.compare_digest(found, digest):
-            raise VaultError(_refusal(path, "it is damaged, cut, or not the file that was written here"))
-        self._checked[path] = stamp
+        self._checked[path] = (stamp, found)
+        return found
 
 
 class _Envelope(io.RawIOBase):
@@ -325,18 +339,63 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".key")
 
 
-def _read_sidecar(beside: Path, path: Path) -> _Sidecar:
+def _put_sidecar(path: Path, told: Sequence[_Told]) -> None:
+    """Write a sidecar; of two versions of a file, the second stands under `next`."""
+    said = [
+        {
+            "format": one.form,
+            "generation": one.generation,
+            "wrapped_key": base64.b64encode(one.wrapped).decode(),
+            "sha256": one.digest.hex(),
+            "seal": one.seal.hex(),
+        }
+        for one in told
+    ]
+    _touch(path)
+    with path.open("w") as out:
+        json.dump({**said[0], "next": said[1]} if len(said) > 1 else said[0], out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _read_sidecar(beside: Path, path: Path) -> list[_Told]:
+    """What a sidecar says: of one version of its file, or of two, while it is being encrypted anew."""
     try:
         said = json.loads(beside.read_bytes())
-        form, generation = said["format"], said.get("generation", 1)
-        wrapped = base64.b64decode(said["wrapped_key"], validate=True)
-        digest, seal = bytes.fromhex(said["sha256"]), bytes.fromhex(said["seal"])
+        return [_told(one, path) for one in (said, said.get("next")) if one is not None]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise VaultError(_refusal(path, "its sidecar .key file is missing or damaged")) from None
+
+
+def _told(said: dict[str, Any], path: Path) -> _Told:
+    form, generation = said["format"], said.get("generation", 1)
+    wrapped = base64.b64decode(said["wrapped_key"], validate=True)
+    digest, seal = bytes.fromhex(said["sha256"]), bytes.fromhex(said["seal"])
     good = form in (1, 2) and type(generation) is int and 0 < generation < 1 << 32
     if not good or (form == 1 and generation != 1) or len(wrapped) != WRAPPED or len(digest) != 32:
         raise VaultError(_refusal(path, "its sidecar .key file is not of a form that Kinfold writes"))
-    return _Sidecar(form, generation, wrapped, digest, seal)
+    return _Told(form, generation, wrapped, digest, seal)
+
+
+def _write(frame: pl.DataFrame, path: Path, key: bytes, name: str) -> bytes:
+    """Write a frame as encrypted Parquet, synced, for its owner alone; gives the file's digest."""
+    _touch(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # polars calls its encryption unstable
+        properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=name.encode())
+        # the lightest level takes no more room, for most of what is kept here are ids and names
+        # and least and greatest values, of hashed ids and of names, let no reader skip anything
+        frame.write_parquet(path, compression_level=1, statistics=False, encryption=properties)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _scan(path: Path, key: bytes, name: str) -> pl.LazyFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=name.encode())
+        return pl.scan_parquet(path, decryption=properties, glob=False, hive_partitioning=False)
 
 
 def _seal(key: bytes, form: int, generation: int, digest: bytes, wrapped: bytes, name: str) -> bytes:

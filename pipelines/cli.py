@@ -12,17 +12,11 @@ from pathlib import Path
 
 import click
 
-from governance.keys import (
-    KeyProblem,
-    create,
-    create_delivery_key,
-    delivery_certificate,
-    delivery_key_file,
-    key_file,
-)
+from governance.keys import KeyProblem
 from pipelines import (
     evaluation_commands,
     feed_commands,
+    key_commands,
     linkage_commands,
     recall_commands,
     reconcile_command,
@@ -68,6 +62,7 @@ def main() -> None:
 
 
 main.add_command(feed_commands.feed)
+main.add_command(key_commands.keys)
 main.add_command(feed_commands.delivery)
 main.add_command(recall_commands.recall)
 main.add_command(reconcile_command.reconcile)
@@ -215,29 +210,6 @@ def serve(port: int, host: str) -> None:
     """Open the Dagster UI, with the daemon that runs the schedule and watches the drop folder."""
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port), "--host", host]
     sys.exit(subprocess.call(command, cwd=PROJECT, env={**os.environ, "DAGSTER_HOME": str(PROJECT)}))
-
-
-@main.group()
-def keys() -> None:
-    """The key from which all others are made."""
-
-
-@keys.command("init")
-def keys_init() -> None:
-    """Make a key outside the data, readable by you alone. Keep a copy in a safe: without it the vault is lost."""
-    path = key_file(sites.home())
-    create(path)
-    click.echo(f"Made {path}. Copy it to a safe place now; without it nothing in the vault can be read.")
-
-
-@keys.command("delivery")
-@click.option("--renew", is_flag=True, help="Make a new key; what was encrypted to the old one can still be read.")
-def keys_delivery(renew: bool) -> None:
-    """Print the public key to which partners encrypt deliveries; the private one is made, and stays, in the store."""
-    home = sites.home()
-    if renew or not delivery_key_file(home).exists():
-        create_delivery_key(home, renew=renew)
-    click.echo(delivery_certificate(home), nl=False)
 
 
 @main.group()

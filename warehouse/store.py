@@ -191,6 +191,14 @@ class Store:
         link.unlink(missing_ok=True)
         _sweep(link)
 
+    def files(self, zone: Zone) -> Iterator[tuple[Path, str]]:
+        """Every live Parquet file of a zone, and the name that its content is bound to where it is encrypted."""
+        for folder in self.written(zone):
+            if (generation := self._found(zone, folder)) is None:
+                continue  # it went this moment
+            for path in sorted(generation.glob("*.parquet")):
+                yield path, f"{zone.value}/{folder}/{generation.name}/{path.stem}"
+
     # -- canonical tables ----------------------------------------------------------------------------------------
 
     def write(self, table: Table, night: date, frame: pl.DataFrame) -> int:

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
+import polars as pl
+
 from feeds import ledger
 from feeds.contracts import Contract
 from feeds.deliveries import Found, delivered, deliveries, delivery_order, land
+from feeds.erasing import from_landing, from_load
 from feeds.intake import check
 from feeds.ledger import QUARANTINE, Load
 from feeds.purges import about
@@ -46,7 +49,11 @@ def settle(
                 ledger.reconsider(store, delivered(contract.id, one.delivery, store), terms(contract, ring))
             land(one, store, vault)
         for delivery in _due(store, contract.id):
-            yield check(contract, delivered(contract.id, delivery, store), store, vault, ring, now)
+            landed = delivered(contract.id, delivery, store)
+            if not landed.gone:
+                yield check(contract, landed, store, vault, ring, now)
+            else:
+                ledger.resettle(store, contract.id, delivery)
 
 
 def unsettled(store: Store, feed: str) -> list[str]:
@@ -102,6 +109,22 @@ def _due(store: Store, feed: str) -> list[str]:
     for delivery in again:
         ledger.unsettle(store, feed, delivery)
     return [*again, *stale]
+
+
+def erase(contract: Contract, erased: pl.Series, store: Store, vault: Vault, ring: KeyRing) -> dict[str, int]:
+    """Take erased records out of all that a feed delivered; how many landed deliveries and loads held any.
+
+    Killed at any point and run again, it comes to the same.
+
+    Args:
+        erased: `record_id`.
+    """
+    found = {"landing": 0, "loads": 0}
+    with _alone(store, contract.id):
+        for delivery in deliveries(contract.id, store):
+            found["landing"] += from_landing(contract, delivered(contract.id, delivery, store), erased, vault, ring)
+            found["loads"] += from_load(contract, store, delivered(contract.id, delivery, store), erased, ring)
+    return found
 
 
 @contextmanager

@@ -16,11 +16,11 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from feeds.contracts import Contract
 from governance.keys import KeyRing, delivery_keys
@@ -28,6 +28,7 @@ from governance.vault import Vault
 from warehouse.store import Store, StoreError
 
 MANIFEST = "delivery.json"
+ROWS, NOTHING = "rows", "nothing"  # what may be kept of a landed delivery in the place of its files
 PASSING = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".upload", ".incomplete", "~")
 ENCRYPTED = (".pgp", ".gpg", ".asc")
 WRAPPED = (*ENCRYPTED, ".gz", ".zip")
@@ -69,13 +70,23 @@ class Found:
 
 @dataclass(frozen=True)
 class Landed:
-    """A delivery in the landing zone, sealed."""
+    """A delivery in the landing zone, sealed.
+
+    Attributes:
+        kept: None while its files are kept as they came; else what is kept in their place (see `keep_instead`).
+    """
 
     feed: str
     delivery: str
     files: tuple[File, ...]
     digest: str
     folder: Path
+    kept: Mapping[str, Any] | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of its rows is kept any more, so that it cannot be checked anew."""
+        return self.kept is not None and self.kept["as"] == NOTHING
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -262,7 +273,7 @@ def _found(drop: Path, feed: str, day: date, paths: list[Path], store: Store) ->
     files = tuple(_file(drop, path) for path in sorted(paths))
     digest = hashlib.sha256("\n".join([str(day), *sorted(f.sha256 for f in files)]).encode()).hexdigest()
     before = [delivered(feed, key, store) for key in deliveries(feed, store) if delivery_order(key)[0] == str(day)]
-    for landed in before:
+    for landed in (one for one in before if not one.gone):
         if landed.digest == digest or set(files) <= set(landed.files):
             arrival = "\n".join([digest, *(str((drop / f.path).lstat().st_mtime_ns) for f in files)])
             return Found(feed, landed.delivery, files, hashlib.sha256(arrival.encode()).hexdigest(), repeats=True)
@@ -333,7 +344,7 @@ def land(found: Found, store: Store, vault: Vault) -> Landed:
                 _seal(found, number, file, drop, fresh, vault)
         except OSError:
             raise StoreError(_unsteady(found, "went, or may not be read")) from None
-        _write(fresh / MANIFEST, found)
+        _write(fresh / MANIFEST, {"digest": found.digest, "files": [vars(file) for file in found.files]})
         fresh.replace(folder)
     for file in found.files:
         with suppress(OSError):  # it went, or may not be taken away: `strangers` tells of that
@@ -355,7 +366,45 @@ def delivered(feed: str, delivery: str, store: Store) -> Landed:
         raise StoreError(
             f"feed {feed} has no landed delivery {delivery}. Put its files into the drop folder."
         ) from None
-    return Landed(feed, delivery, tuple(File(**file) for file in said["files"]), said["digest"], folder)
+    files = tuple(File(**file) for file in said["files"])
+    return Landed(feed, delivery, files, said["digest"], folder, said.get("kept"))
+
+
+def keep_instead(landed: Landed, kept: Mapping[str, Any]) -> None:
+    """Keep something else in the place of a landed delivery's files, which go: its manifest is the commit point.
+
+    Its name and digest stay, so that the files are known if they are sent again. Killed before the manifest is put
+    down it is as it was; killed after, `tidy` does the rest.
+
+    Args:
+        kept: `as`: ROWS, or NOTHING; `parts`: pairs of a table and a file of its rows, written beside; `read_as`: how
+            each file was read, in words; `gone`, `purging`: rows that are not among them, by table, and those of them
+            that withdrew something.
+    """
+    said = {"digest": landed.digest, "files": [vars(file) for file in landed.files], "kept": dict(kept)}
+    fresh = landed.folder / f".{MANIFEST}~{secrets.token_hex(4)}"
+    _write(fresh, said)
+    fresh.replace(landed.folder / MANIFEST)
+    handle = os.open(landed.folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    tidy(replace(landed, kept=kept))
+
+
+def tidy(landed: Landed) -> None:
+    """Remove what a landed delivery no longer rests on, and what a killed attempt to keep something else left."""
+    parts = [] if landed.kept is None else [file for _, file in landed.kept["parts"]]
+    stays = {MANIFEST, *parts, *(f"{file}.key" for file in parts)}
+    for path in landed.folder.iterdir():
+        if path.name not in stays and not (landed.kept is None and path.name.endswith(".sealed")):
+            path.unlink()
+
+
+def kept_name(landed: Landed, file: str) -> str:
+    """The name that a file of rows kept in the place of a delivery is bound to."""
+    return f"landing/{landed.feed}/{landed.delivery}/{file}"
 
 
 def deliveries(feed: str, store: Store) -> list[str]:
@@ -523,8 +572,7 @@ def _bound(of: Found | Landed, path: str) -> str:
     return f"landing/{of.feed}/{of.delivery}/{path}"
 
 
-def _write(path: Path, found: Found) -> None:
-    said = {"digest": found.digest, "files": [vars(file) for file in found.files]}
+def _write(path: Path, said: Mapping[str, Any]) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         json.dump(said, out, indent=1)
         out.flush()

@@ -5,6 +5,7 @@ What belongs here: the order of those steps. Each step's own knowledge is in the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ from math import ceil
 
 import polars as pl
 
-from feeds import readers
+from feeds import erasing, readers
 from feeds.contracts import Contract, Table
-from feeds.deliveries import Landed, day_of, opened
+from feeds.deliveries import Landed, day_of
 from feeds.ledger import (
     ACCEPTED,
     QUARANTINE,
@@ -38,6 +39,7 @@ from feeds.rules import COUNTED, RuleError
 from feeds.sifting import Previous, Sifted, added, gathered, mapped_apart, settled, sifted
 from feeds.spool import BUDGET, CELL, PIECE, Spool
 from feeds.state import after
+from governance.erasure import erased_of
 from governance.keys import KeyProblem, KeyRing
 from governance.vault import Vault, VaultError
 from warehouse.store import Store, StoreError
@@ -98,6 +100,7 @@ def _checked(
     said, day = terms(contract, ring), day_of(landed.delivery)
     as_before = before is not None and terms_of(store, contract.id, before) == said
     notes: readers.Notes = {}
+    taken = erasing.Taken()
     made: Sifted | None = None
     fate: dict[str, str | None]
     work = _Work(contract, landed.delivery, store, ring, before, spool)
@@ -110,7 +113,9 @@ def _checked(
                 raise readers.Rejected(
                     names[file.path], "a file should stand here, and a folder does", "Send the file itself"
                 )
+        erased = erased_of(store, contract.keys_of)
         chunks = _chunks(contract, landed, vault, ring, notes)
+        chunks = erasing.without(contract, chunks, erased, ring, taken) if erased.len() else chunks
         spool.grown(work.size())
         # rows that stand because they are old may have been judged on other terms
         again = as_before and contract.delivery == "snapshot" and not contract.look_back
@@ -143,16 +148,17 @@ def _checked(
                 aside += piece.height
                 yield f"{QUARANTINE}{name}", piece
         counts = pl.concat([made.counts, work.cleaned]) if made else work.cleaned
+        gone, purging = erasing.gone_from(landed, taken) if made else (Counter[str](), 0)
         loads.append(
             Load(
                 feed=contract.id,
                 delivery=landed.delivery,
-                received=sum(tables.values()) + aside + withdrawn,
+                received=sum(tables.values()) + aside + withdrawn + gone.total() + purging,
                 accepted=sum(tables.values()),
                 quarantined=aside,
-                withdrawn=withdrawn,
+                withdrawn=withdrawn + gone.total() + purging,
                 gone=work.gone,
-                rules=tuple(RuleCount(*row) for row in counts.rows()),
+                rules=(*erasing.rules(gone), *(RuleCount(*row) for row in counts.rows())),
                 tables=tables,
                 read_as="; ".join(f"{file}: {words}" for file, words in sorted(notes.items())) or None,
                 **fate,  # type: ignore[arg-type]
@@ -194,7 +200,7 @@ def _worded(contract: Contract, landed: Landed, step: _Step) -> Iterator[None]:
 def _chunks(
     contract: Contract, landed: Landed, vault: Vault, ring: KeyRing, notes: readers.Notes
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    yield from readers.stream(contract, landed.names, lambda path: opened(landed, path, vault, ring), notes)
+    yield from erasing.rows_of(contract, landed, vault, ring, notes)
 
 
 def _refused(files: Iterable[str], made: Sifted) -> None:

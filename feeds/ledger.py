@@ -20,6 +20,7 @@ from feeds.deliveries import Landed, delivered, deliveries, delivery_order
 from feeds.mapping import HISTORY, shape
 from feeds.purges import CASES, OF_CASE, PURGED
 from feeds.repeats import BEFORE
+from governance.erasure import without_erased
 from warehouse.store import Store, StoreError
 from warehouse.tables import LOAD, LOAD_RULE, SOURCE_RECORD, TABLES, TIMESTAMP, Zone
 from warehouse.tables import Table as Canonical
@@ -252,7 +253,7 @@ def current_all(
     chosen = [feed for feed in sorted(used) if only is None or feed in only]
     frames = [pl.DataFrame(schema=shape(table)), *(current(store, feed, table.name, used[feed]) for feed in chosen)]
     key = [name for name in table.key if name not in HISTORY]
-    everything = pl.concat(frames)
+    everything = without_erased(store, pl.concat(frames))
     if table is not SOURCE_RECORD and "feed" not in table.schema:
         everything = everything.unique(key, keep="first", maintain_order=True)
     return everything if "known_from" in table.schema else everything.sort(key)
@@ -483,6 +484,13 @@ def unsettle(store: Store, feed: str, delivery: str) -> None:
     folder = f"feed/{feed}/{delivery}"
     kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
     store.put(Zone.VAULT, folder, kept | {BASIS: pl.DataFrame({BASIS: [""]})})
+
+
+def resettle(store: Store, feed: str, delivery: str) -> None:
+    """Let a load stand on what now lies before it: nothing of its delivery is kept that could be checked anew."""
+    folder = f"feed/{feed}/{delivery}"
+    kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
+    store.put(Zone.VAULT, folder, kept | {BASIS: pl.DataFrame({BASIS: [basis(store, feed, delivery)]})})
 
 
 def quarantined(store: Store, feed: str, delivery: str) -> dict[str, pl.DataFrame]:

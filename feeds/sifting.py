@@ -104,8 +104,8 @@ def gathered(
     def judge(table: Table) -> None:
         rows, start = pl.concat(waiting[table.name]), judged[table.name]
         waiting[table.name].clear()
-        purging = _purging(contract, table, rows)
-        rows = rows.filter(~purging) if purging.any() else rows
+        withdraws = purging(contract, table, rows)
+        rows = rows.filter(~withdraws) if withdraws.any() else rows
         for i, index in judged_alone(contract, table, rules[table.name], rows, None, Beside(day)).items():
             found[table.name][i].append((index + start).cast(pl.UInt32))
         judged[table.name] += rows.height
@@ -255,13 +255,13 @@ def _told(contract: Contract, table: Table, received: Pile, withdrawing: Pile | 
     """The rows that are judged; those that withdraw a case or a row go to a pile of their own, and all leave theirs."""
     pieces = received if withdrawing is None else received.drained()
     for rows in pieces if received.height else [received.shape]:
-        purging = _purging(contract, table, rows)
+        withdraws = purging(contract, table, rows)
         if withdrawing is not None:
-            withdrawing.add(rows.filter(purging))
-        yield rows.filter(~purging) if purging.any() else rows
+            withdrawing.add(rows.filter(withdraws))
+        yield rows.filter(~withdraws) if withdraws.any() else rows
 
 
-def _purging(contract: Contract, table: Table, rows: pl.DataFrame) -> pl.Series:
+def purging(contract: Contract, table: Table, rows: pl.DataFrame) -> pl.Series:
     """Which rows withdraw a case or a row.
 
     A row that could not be read as one withdraws nothing: what it says, and of whom, may be another column's.

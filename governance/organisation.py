@@ -108,12 +108,48 @@ class Post(Config):
     roles: tuple[str, ...] = Field(min_length=1)
 
 
+class Sensitive(Config):
+    """Which categories of record the law guards more.
+
+    Attributes:
+        special: special category data (UK GDPR Article 9), such as health and ethnicity, and what reveals them.
+        offences: data about offences and those suspected of them (Article 10).
+    """
+
+    special: tuple[str, ...] = ()
+    offences: tuple[str, ...] = ()
+
+
+class Officers(Config):
+    """Who answers for the system, by name or post; what is not told here the papers leave open, to be completed.
+
+    Attributes:
+        senior_information_risk_owner, data_protection_officer, caldicott_guardian: whom law or guidance asks for.
+        risk_owner: who owns the risks that are left.
+        system_owner: who answers for how it is run.
+        contact: how the public reaches the council about its data.
+        transparency: where the notice to the public stands.
+        policy: where the appropriate policy document stands (DPA 2018 Schedule 1 Part 4).
+    """
+
+    senior_information_risk_owner: str | None = None
+    data_protection_officer: str | None = None
+    caldicott_guardian: str | None = None
+    risk_owner: str | None = None
+    system_owner: str | None = None
+    contact: str | None = None
+    transparency: str | None = None
+    policy: str | None = None
+
+
 class Organisation(Config):
     """One council: its parties, services and teams, and the plain names of categories and reasons.
 
     Attributes:
         marts_for: the team that queries the marts; what its agreements do not share is not in them.
         quality_for: the team that reads how good every delivery was.
+        sensitive: which categories need more than a condition of Article 6; None where the site does not say.
+        officers: who answers for what, as the papers name them.
         staff: by user of the machine, the posts for which they may ask to see who somebody is. Where it is left out,
             whoever may run Kinfold may name any team, and the audit log has who did.
     """
@@ -127,6 +163,8 @@ class Organisation(Config):
     quality_for: str
     reasons: dict[str, str]
     categories: dict[str, str]
+    sensitive: Sensitive | None = None
+    officers: Officers = Officers()
     staff: dict[str, tuple[Post, ...]] | None = None
 
     def serves(self, login: str | None, team: str, role: str) -> bool:
@@ -142,6 +180,11 @@ class Organisation(Config):
     def signs_for(self, name: str) -> str:
         """The party whose signature binds `name`: itself, or the one that it is part of."""
         return self.party(name).part_of or name
+
+    def outside(self, team: str) -> str | None:
+        """The party outside the council whose own people a team is; None for a team of the council."""
+        party = self.teams[team].party if team in self.teams else None
+        return None if party is None or self.signs_for(party) == COUNCIL else party
 
     def readers(self, partner: str) -> dict[str, Team]:
         """The teams that read what was wrong with a partner's own deliveries, by name."""
@@ -197,6 +240,15 @@ def load_organisation(site: Path) -> Organisation:
             check(("staff", login, position, "team"), "team", post.team, made.teams)
             for place, role in enumerate(post.roles if post.team in made.teams else ()):
                 check(("staff", login, position, "roles", place), "role", role, made.teams[post.team].roles)
+    kinds: dict[str, Iterable[str]] = {
+        "parties": parties, "teams": made.teams, "services": made.services, "reasons": made.reasons,
+        "categories": made.categories,
+    }  # fmt: skip
+    for part, names in kinds.items():
+        wrong += [document.mistake(where, what) for where, what in _look_alikes(part, list(names))]
+    for kind in ("special", "offences"):
+        for n, category in enumerate(getattr(made.sensitive, kind, ())):
+            check(("sensitive", kind, n), "category", category, made.known_categories)
     check(("marts_for",), "team", made.marts_for, made.teams)
     check(("quality_for",), "team", made.quality_for, made.teams)
     try:
@@ -208,9 +260,24 @@ def load_organisation(site: Path) -> Organisation:
     return made
 
 
+def _look_alikes(part: str, names: list[str]) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    """Names that a reader of an agreement could take for others, and where in the file they stand."""
+    read: dict[str, str] = {}
+    for position, name in enumerate(names):
+        where = (part, position if part == "parties" else name)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+            yield where, f"{name!a} may hold a-z, 0-9, - and _ alone, so that it cannot look like another name."
+        alike = read.setdefault(re.sub("[-_]", "", name).replace("1", "l").replace("0", "o").replace("rn", "m"), name)
+        if alike != name:
+            yield where, f"{name!r} reads like {alike!r}, which stands here too. Choose a name that nobody can mistake."
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Say that a name is not known, and which known name is nearest to it."""
     known = sorted(known)
+    if not name.isascii():
+        odd = f"there is no {kind} {name!a}: it holds other letters than a-z, which may only look like them."
+        return f"{odd} Known: {', '.join(known)}."
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     meant = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
     return f"there is no {kind} {name!r}. {meant}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from governance.agreements import SECTIONS, subjects
+from governance.agreements import SECTIONS, covered, subjects
 from governance.organisation import COUNCIL
 from warehouse.tables import ID, TIMESTAMP
 
@@ -69,17 +69,17 @@ def grants(
             .unique(),
         ]
     )
-    asked = subjects(people, involvements, night).rename({"person_id": "about", "open_to": "services"})
-    everyone = pl.col("open_to").is_null() & pl.col("age_under").is_null()
-    open_to = (pl.col("services").list.set_intersection("open_to").list.len() > 0).fill_null(False)
-    young = (pl.col("age") < pl.col("age_under")).fill_null(False)
+    asked = subjects(people, involvements, night)
+    asked = asked.rename({"person_id": "about", "open_to": "services", "meets": "needs"})
     beside = pl.col("household") & pl.col("covered").any().over(*KEY, "section")
     return (
         scope.join(asked, on="about", how="left")
         .join(sections, on="team")
-        .with_columns(covered=everyone | open_to | young)
+        .with_columns(covered=covered())
         .with_columns(met=pl.col("covered") | beside)
-        .drop("services", "age", "covered", "open_to", "age_under", "household", "look_back")
+        .drop(
+            "services", "age", "needs", "covered", "open_to", "age_under", "age_from", "meets", "household", "look_back"
+        )
     )
 
 

@@ -6,6 +6,7 @@ remedy. What a file means belongs in the room that uses it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,11 +54,15 @@ def site() -> Path:
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as read: its data, and the line on which each value stands, by its path of keys and positions."""
+    """A YAML file as read: its data, and the line on which each value stands, by its path of keys and positions.
+
+    `sha256` is the digest of the file's bytes as they were read.
+    """
 
     path: Path
     data: Any
     lines: Mapping[tuple[str | int, ...], int]
+    sha256: str
 
     def mistake(self, where: Iterable[str | int], what: str) -> str:
         """Say what is wrong as `file:line: what`, at the deepest known point of `where`."""
@@ -73,18 +78,24 @@ def short(path: Path) -> str:
     return str(Path(*parts[parts.index("sites") :])) if "sites" in parts else path.name
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path, plain: bool = False) -> Document:
     """Read one YAML file and remember its lines.
 
+    Args:
+        path: the file.
+        plain: refuse anchors, aliases and merge keys, so that everything is said where it stands.
+
     Raises:
-        SiteError: the file is not YAML; the message names the line.
+        SiteError: the file is not YAML, or says one thing twice, of which YAML would take the last without a word; the
+            message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        text = content.decode("utf-8")
         try:
-            data, lines = _read(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            data, lines = _read(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader), plain)
         except yaml.YAMLError:
-            data, lines = _read(text, yaml.SafeLoader)  # ten times as slow, and says better what is wrong
+            data, lines = _read(text, yaml.SafeLoader, plain)  # ten times as slow, and says better what is wrong
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -92,18 +103,41 @@ def read_yaml(path: Path) -> Document:
         raise SiteError(
             [f"{short(path)}:{line}: this is not YAML: {problem}. Check quotes, colons and indents."]
         ) from None
-    return Document(path, data, lines)
+    except _Twice as error:
+        raise SiteError([f"{short(path)}:{error.line}: {error}"]) from None
+    return Document(path, data, lines, hashlib.sha256(content).hexdigest())
 
 
-def _read(text: str, kind: Any) -> tuple[Any, dict[tuple[str | int, ...], int]]:
+class _Twice(Exception):
+    """Something in a YAML file that would be read otherwise than it looks."""
+
+    def __init__(self, line: int, what: str) -> None:
+        self.line = line
+        super().__init__(what)
+
+
+def _read(text: str, kind: Any, plain: bool) -> tuple[Any, dict[tuple[str | int, ...], int]]:
     """What a text of YAML holds, and on which line each value stands."""
     lines: dict[tuple[str | int, ...], int] = {}
+    seen: set[int] = set()
 
     def walk(node: yaml.Node, spot: tuple[str | int, ...]) -> None:
         lines[spot] = node.start_mark.line + 1
+        if plain and (id(node) in seen or node.tag == "tag:yaml.org,2002:merge"):
+            raise _Twice(lines[spot], "an alias stands for something written elsewhere. Write it out in this place.")
+        seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
+            first: dict[str, int] = {}
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode):  # what else is a key is refused below
+                    line = key.start_mark.line + 1
+                    if plain and key.tag == "tag:yaml.org,2002:merge":
+                        raise _Twice(line, "`<<` brings in what is written elsewhere. Write it out in this place.")
+                    if key.value in first:
+                        raise _Twice(
+                            line, f"{key.value!r} stands here twice, first on line {first[key.value]}. Remove one."
+                        )
+                    first[key.value] = line
                     walk(value, (*spot, key.value))
                     lines[(*spot, key.value)] = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode):
@@ -127,7 +161,11 @@ def read_config(path: Path, model: type[Model]) -> Model:
     Raises:
         SiteError: every mistake in the file, each with its line and what was expected.
     """
-    document = read_yaml(path)
+    return configured(read_yaml(path), model)
+
+
+def configured(document: Document, model: type[Model]) -> Model:
+    """The same for a file that was read already."""
     try:
         return model.model_validate(document.data)
     except ValidationError as error:

@@ -159,7 +159,7 @@ def test_sections_say_fields_look_back_and_clause(agreements):
     assert row == {
         "team": "mash", "partner": "health-trust", "category": "hospital_attendance", "fields": ["start", "code"],
         "look_back": "1y", "since": date(2025, 11, 20), "open_to": ["childrens_social_care", "early_help"],
-        "age_under": 18, "household": True, "agreement": NAME, "clause": "shares[2]",
+        "age_under": 18, "age_from": None, "meets": [], "household": True, "agreement": NAME, "clause": "shares[2]",
     }  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_subjects_are_ages_and_open_services_on_the_day():
         }
     )
     made = subjects(people, involvements, NIGHT)
-    assert made.rows() == [("a", 18, ["early_help"]), ("b", 17, ["early_help"]), ("c", None, None)]
+    assert made.rows() == [("a", 18, ["early_help"], None), ("b", 17, ["early_help"], None), ("c", None, None, None)]
 
 
 def test_a_file_is_kept_for_the_shorter_of_what_is_agreed_and_what_the_team_keeps(agreements):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -60,6 +60,15 @@ class Asked:
 
     cited: Mapping[str, str]
     refused: Mapping[str, str]
+
+    @property
+    def citation(self) -> str:
+        """The agreements with their clauses, each once."""
+        clauses: dict[str, list[str]] = {}
+        for one in sorted(set(self.cited.values()), key=lambda text: (len(text), text)):
+            agreement, _, clause = one.rpartition(" ")
+            clauses.setdefault(agreement, []).append(clause)
+        return "; ".join(f"{agreement} {', '.join(found)}" for agreement, found in sorted(clauses.items()))
 
 
 @dataclass(frozen=True)
@@ -136,11 +145,11 @@ def reveal(
     wrong = _badly_asked(asker, agreements.council)
     asked = ask(agreements, asker, partners, on, subject, housemates) if not wrong else Asked({}, {})
     if not asked.cited:
-        log.append([asker.entry(REFUSE, person_id, None, at)])
+        log.append([known(asker, agreements.council).entry(REFUSE, person_id, None, at)])
         why = wrong or next(iter(dict.fromkeys(asked.refused.values())), "there is no feed")
         raise RevealRefused(f"not shown: {why}. The audit log has that it was asked for.")
     seen = _seen(log, asker, at) | {person_id}
-    entries = [asker.entry(REVEAL, person_id, ", ".join(sorted(set(asked.cited.values()))), at)]
+    entries = [asker.entry(REVEAL, person_id, asked.citation, at)]
     if len(seen) > LIMIT:
         entries.append(asker.entry(MANY, person_id, None, at))
     log.append(entries)
@@ -165,6 +174,17 @@ def about(
     return found.get(person_id), [one for other, one in found.items() if other != person_id]
 
 
+def known(asker: Asker, council: Organisation) -> Asker:
+    """The same without what the council does not know, and might be a name: the log holds none."""
+    return replace(
+        asker,
+        team=asker.team if asker.team in council.teams else "unknown",
+        role=asker.role if any(asker.role in team.roles for team in council.teams.values()) else "unknown",
+        reason=asker.reason if asker.reason in council.reasons else "unknown",
+        case=asker.case if asker.case and _CASE.fullmatch(asker.case) else None,
+    )
+
+
 # -- inside ---------------------------------------------------------------------------------------------------------
 
 
@@ -186,8 +206,8 @@ def _badly_asked(asker: Asker, council: Organisation) -> str:
     """What is wrong with how it was asked; empty where nothing is."""
     if asker.case is None or not _CASE.fullmatch(asker.case):
         return (
-            "the case is to be its reference in your own system: letters, digits and / . _ - with a digit among them, at "
-            "most 40 characters, and never a name"
+            "the case is to be its reference in your own system: letters, digits and / . _ - with a digit among them, "
+            "at most 40 characters, and never a name"
         )
     if asker.reason not in council.reasons:
         return f"the council knows no such reason. Reasons: {', '.join(sorted(council.reasons))}"

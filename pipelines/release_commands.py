@@ -10,6 +10,48 @@ import click
 
 
 @click.command()
+@click.argument("person_id", metavar="PERSON")
+@click.option("--who", required=True, help="Who asks: a name or user id. The log keeps it with the machine's own user.")
+@click.option("--team", required=True, help="In which team, as site.yaml names it.")
+@click.option("--role", required=True, help="In which role of it.")
+@click.option("--reason", required=True, help="Why, by its name in site.yaml.")
+@click.option("--case", required=True, help="For which case: its reference in your own system, never a name.")
+def reveal(person_id: str, who: str, team: str, role: str, reason: str, case: str) -> None:
+    """Show who the PERSON with an id is, as far as the agreements let this user see it, for this reason and case.
+
+    The audit log has it before anything is shown, refusals too. It is shown on a terminal alone and kept nowhere. To
+    re-identify people without authority is an offence (Data Protection Act 2018, section 171).
+    """
+    import getpass
+    import sys
+
+    from assets.context import Council
+    from governance.reveal import LIMIT, Asker, RevealRefused
+    from pipelines.look import lines, look
+    from pipelines.review_desk import NAMED, named
+
+    if not named(who):
+        raise click.BadParameter(f"say who asks with --who: {NAMED}.")
+    if not sys.stdout.isatty():
+        raise click.ClickException(
+            "this is shown on a terminal alone, so that nothing of it is kept. Run it there, into no file or pipe."
+        )
+    asker = Asker(who.strip(), team, role, reason, case, getpass.getuser())
+    try:
+        seen = look(Council.open(), asker, person_id)
+    except RevealRefused as error:
+        raise click.ClickException(str(error)) from None
+    for told in lines(seen, asker):
+        click.echo(told)
+    if seen.revealed.many:
+        click.secho(
+            f"You have looked at {seen.revealed.people} people within a day, and more than {LIMIT} is out of the "
+            "ordinary: the audit log is marked, and those who answer for information governance will ask why.",
+            bold=True,
+        )
+
+
+@click.command()
 def sweep() -> None:
     """Remove from the outbox what must be gone by today, and name what is there that nobody let out.
 
@@ -30,4 +72,4 @@ def sweep() -> None:
         click.echo(f"{len(swept.strange):,} files are not as they were let out. Find out who put them there.")
 
 
-COMMANDS = (sweep,)
+COMMANDS = (reveal, sweep)

@@ -10,7 +10,7 @@ import fcntl
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -23,10 +23,10 @@ from assets.context import Council
 from assets.people import MODEL, load_model
 from assets.sharing import audit_log
 from assets.summaries import released
-from governance.agreements import Question
 from governance.audit import Entry
 from governance.inert import line as inert
 from governance.pseudonyms import record_ids
+from governance.reveal import Asker, ask
 from linkage import decisions, protection, review
 from linkage.conform import READ
 from linkage.model import Model
@@ -64,16 +64,6 @@ NAMED = "a name or user id of at most 80 characters, which begins with none of =
 def named(who: str) -> bool:
     """Whether this can name somebody, in a log and in a spreadsheet alike."""
     return bool(who.strip()) and len(who) <= 80 and who.isprintable() and who.strip()[0] not in "=+-@"
-
-
-@dataclass(frozen=True)
-class Reviewer:
-    """Who reviews, in which team and role, and for which of the site's reasons."""
-
-    who: str
-    team: str
-    role: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ class Desk:
         known = council.organisation.teams.get(team)
         role = role or (known.roles[0] if known else "")
         self.council, self.clock = council, clock
-        self.reviewer = Reviewer(who.strip(), team, role, reason)
+        self.reviewer = Asker(who.strip(), team, role, reason)
         self._records: dict[str, dict[str, Any]] = {}
         self._asked_on: date | None = None
         self.cited: dict[str, str] = {}
@@ -130,15 +120,11 @@ class Desk:
         today = self.clock().replace(tzinfo=UTC).astimezone(ZoneInfo(council.organisation.timezone)).date()
         if today == self._asked_on:
             return
-        self._asked_on, self.cited = today, {}
+        self._asked_on = today
         team, reason = by.team, by.reason
-        whys: list[str] = []
-        for partner in sorted({contract.partner for contract in council.contracts.values()}):
-            answer = council.agreements.permits(Question(team, by.role, reason, partner, "identity", today))
-            if answer.allowed:
-                self.cited[partner] = f"{answer.agreement} {answer.clause}"
-            else:
-                whys.append(answer.why)
+        partners = {contract.partner for contract in council.contracts.values()}
+        asked = ask(council.agreements, by, partners, today)
+        self.cited, whys = dict(asked.cited), list(asked.refused.values())
         if not self.cited:
             self.note_in_audit("refuse")
             raise ReviewRefused(
@@ -365,17 +351,12 @@ class Desk:
 
     @cached_property
     def _protected(self) -> frozenset[str]:
-        """The people of the published night whose address nothing may show: those in refuges, and on the register."""
-        store = self.council.store
-        records = store.scan(SOURCE_RECORD).select("record_id", *protection.ADDRESS, "other_addresses").collect()
-        register = decisions.protected(store)
-        found = protection.find(records, self.links, store.read(DWELLING), register)
-        return frozenset(found.people)
+        """The people of the published night whose address nothing may show."""
+        return frozenset(protected_people(self.council))
 
     def _hidden(self, people: Sequence[str]) -> set[str]:
         """Which of these people no address is shown of; whoever came on the register in this sitting is among them."""
-        listed = decisions.protected(self.council.store)["record_id"].drop_nulls().to_list()
-        return {*self._protected, *self._person_of(listed).values()} & set(people)
+        return hidden_people(self.council, people, self._protected)
 
     def _compact(self, row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
         return {
@@ -541,8 +522,7 @@ class Desk:
         return found
 
     def _entry(self, action: str, person: str | None, cited: str | None) -> Entry:
-        by = self.reviewer
-        return Entry(self.clock(), by.who, by.role or None, action, by.team, person, by.reason, cited)
+        return self.reviewer.entry(action, person, cited, self.clock())
 
     def _stamps(self, ids: Sequence[str]) -> pl.DataFrame:
         records = self.council.store.scan(SOURCE_RECORD).filter(pl.col("record_id").is_in(list(ids)))
@@ -559,6 +539,25 @@ class Desk:
             both = pl.concat([*kept, fresh.select("decision_id", "record_id", "stamp")])
             both = both.unique(["decision_id", "record_id"], keep="first", maintain_order=True)
             store.put(Zone.VAULT, SEEN, {"seen": both})
+
+
+# -- whose address nothing may show ------------------------------------------------------------------------------------
+
+
+def protected_people(council: Council) -> set[str]:
+    """The people of the published night whose address nothing may show: those in refuges, and on the register."""
+    store = council.store
+    records = store.scan(SOURCE_RECORD).select("record_id", *protection.ADDRESS, "other_addresses").collect()
+    links = store.scan(PERSON_LINK).select("record_id", "person_id").collect()
+    return set(protection.find(records, links, store.read(DWELLING), decisions.protected(store)).people)
+
+
+def hidden_people(council: Council, people: Sequence[str], known: Collection[str] | None = None) -> set[str]:
+    """Which of these people no address is shown of; `known` are those found before, to whom the register may add."""
+    listed = decisions.protected(council.store)["record_id"].drop_nulls()
+    links = council.store.scan(PERSON_LINK).filter(pl.col("person_id").is_in(list(people)))
+    newly = links.filter(pl.col("record_id").is_in(listed.implode())).select("person_id").collect()["person_id"]
+    return {*(protected_people(council) if known is None else known), *newly} & set(people)
 
 
 # -- in words --------------------------------------------------------------------------------------------------------
@@ -610,7 +609,8 @@ def _former(row: Mapping[str, Any]) -> str:
     return "; ".join(told)
 
 
-def _values(row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
+def values(row: Mapping[str, Any], hidden: bool) -> dict[str, str]:
+    """What a record says, by label, in plain words; nothing of an address where that is hidden."""
     place = (
         {"Address": PROTECTED, "There": "", "Other addresses": PROTECTED, "Property reference": PROTECTED}
         if hidden
@@ -653,7 +653,7 @@ _UNCOMPARED = {"There", "Last contact", "Key in the feed"}
 
 def _side_by_side(left: Mapping[str, Any], right: Mapping[str, Any], *hidden: bool) -> list[dict[str, str]]:
     """What either record holds, a row an attribute, and whether the two say the same."""
-    one, other = (_values(row, hide) for row, hide in zip((left, right), hidden, strict=True))
+    one, other = (values(row, hide) for row, hide in zip((left, right), hidden, strict=True))
     rows = []
     for what in one:
         a, b = one[what], other[what]

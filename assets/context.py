@@ -1,7 +1,7 @@
 """What every asset is given: one council's configuration and data, and which night it is."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from feeds.dialect import load_contracts
 from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
+from governance.rights import Rights, load_rights
 from governance.vault import Vault
 from linkage.settings import Settings
 from linkage.settings import load as load_linkage
@@ -53,11 +54,19 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
         "cohorts": _attempt(partial(read_cohorts, site, types)),
         "wording": _attempt(partial(load_wording, site)),
         "linkage": _attempt(partial(load_linkage, site)),
+        "rights": _attempt(partial(load_rights, site, _telling(contracts))),
     }
     mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
     if mistakes:
         raise SiteError(dict.fromkeys(mistakes))
     return read
+
+
+def _telling(contracts: Any) -> set[str] | None:
+    """The feeds that tell of events; None where contracts could not be read."""
+    if not isinstance(contracts, dict):
+        return None
+    return {f for f, c in contracts.items() for t in c.tables if any(isinstance(y, Event) for y in t.yields)}
 
 
 def _attempt(read: Callable[[], Any]) -> Any:
@@ -84,6 +93,7 @@ class Council:
     cohorts: Sequence[Cohort]
     wording: Wording
     linkage: Settings
+    rights: Rights = field(default_factory=Rights)
 
     @classmethod
     def open(cls, site: Path | None = None, home: Path | None = None) -> "Council":

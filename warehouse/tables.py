@@ -361,6 +361,70 @@ ADDRESS_VETO = Table(
     ),
 )
 
+_RECORD = Column("record_id", ID, "a record of the person; all that they had when it was kept, a row each")
+_WITHDRAWN = (
+    Column("withdrawn_at", TIMESTAMP, "when it was taken back (UTC); null while it stands"),
+    Column("withdrawn_by", pl.String, "who took it back"),
+)
+
+OBJECTION = Table(
+    "objection",
+    Zone.VAULT,
+    "A use of their data to which a person objects (UK GDPR Article 21), and what was decided; in force until withdrawn.",
+    ("objection_id", "record_id"),
+    (
+        Column("objection_id", ID, "digest of all that was said and decided"),
+        _RECORD,
+        Column("use", pl.String, "profiling, marts, exports, sharing or safeguarding"),
+        Column("partner", pl.String, "of sharing, whose data is not to be shared; else null"),
+        Column("their_words", pl.String, "what the person said", identity=True),
+        Column("asked_on", pl.Date, "the day on which they objected"),
+        Column("decision", pl.String, "upheld: the use is blocked; refused: it goes on, and summaries say so"),
+        Column("note", pl.String, "why it was decided so", identity=True),
+        Column("who", pl.String, "who decided"),
+        Column("decided_at", TIMESTAMP, "when (UTC)"),
+        *_WITHDRAWN,
+    ),
+)
+
+CORRECTION = Table(
+    "correction",
+    Zone.VAULT,
+    "Something recorded that a person says is not right (UK GDPR Article 16), and what its owner answered.",
+    ("correction_id", "record_id"),
+    (
+        Column("correction_id", ID, "digest of all that was said"),
+        Column("record_id", ID, "the record that holds it"),
+        Column("kind", pl.String, "attribute, event, involvement, relationship or voice"),
+        Column("item", pl.String, "the attribute's name, or the id of the event, involvement, relationship or words"),
+        Column("their_words", pl.String, "what the person says is right", identity=True),
+        Column("asked_on", pl.Date, "the day on which they asked"),
+        Column("who", pl.String, "who wrote it down"),
+        Column("decided_at", TIMESTAMP, "when (UTC)"),
+        Column("status", pl.String, "open, accepted or refused"),
+        Column("note", pl.String, "what the owner answered, and why", identity=True),
+        Column("answered_by", pl.String, "who answered"),
+        Column("answered_at", TIMESTAMP, "when (UTC); null while it is open"),
+    ),
+)
+
+WITHHOLDING = Table(
+    "withholding",
+    Zone.VAULT,
+    "Something that a person is not shown of their own data (DPA 2018 Schedules 2 and 3); in force until withdrawn.",
+    ("withholding_id", "record_id"),
+    (
+        Column("withholding_id", ID, "digest of all that was decided"),
+        Column("record_id", ID, "the record that holds it"),
+        Column("item", pl.String, "the id of the event, involvement, relationship or words"),
+        Column("unsaid", pl.Boolean, "whether even that something is left out is not told, as telling it would harm"),
+        Column("note", pl.String, "whose opinion it was, and why", identity=True),
+        Column("who", pl.String, "who decided"),
+        Column("decided_at", TIMESTAMP, "when (UTC)"),
+        *_WITHDRAWN,
+    ),
+)
+
 PERSON = Table(
     "person",
     Zone.VAULT,
@@ -687,7 +751,7 @@ RELEASE = Table(
     ("release_id",),
     (
         Column("release_id", ID, "the release"),
-        Column("kind", pl.String, "summary, export, share_back, report or recall"),
+        Column("kind", pl.String, "summary, export, share_back, report, recall or subject: a person's own data"),
         Column("team", pl.String, "who received it"),
         _PERSON_ID,
         Column("reason", pl.String, "the reason under which it was released"),
@@ -774,7 +838,8 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         SOURCE_RECORD, EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, PLACE, AREA, DWELLING, MATCH_EDGE, PERSON_LINK,
-        PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, PERSON, PERSON_PROFILE, OCCUPANCY,
+        PERSON_LINEAGE, LINK_DECISION, ADDRESS_VETO, OBJECTION, CORRECTION, WITHHOLDING, PERSON,
+        PERSON_PROFILE, OCCUPANCY,
         HOUSEHOLD, HOUSEHOLD_MEMBER, HOUSEHOLD_LINEAGE, SOCIAL_GROUP, SOCIAL_GROUP_MEMBER, INDICATOR, COHORT_MEMBER,
         FEATURE_SNAPSHOT, RISK_FLAG, ALERT, LOAD, LOAD_RULE, QUALITY_ISSUE, FEED_QUALITY, FEED_FRESHNESS,
         RELEASE, ACCESS_LOG,

@@ -31,6 +31,8 @@ from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
 RECALL = "recall"
+SUBJECT, SUBJECT_ACCESS = "subject", "subject_access"  # a kind of file and the reason for it: a person's own data
+BY_LAW = "UK GDPR Article 15"
 FEW = 64  # files that are synced one by one rather than with all that the machine holds
 PAGE = ".html"
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -46,7 +48,7 @@ class Item:
     """One finished file that asks to leave.
 
     Attributes:
-        kind: summary, export, share_back, report or recall.
+        kind: summary, export, share_back, report, recall or subject: a person's own data, for that person.
         team, role, reason: for whom, and why.
         person_id: about whom; None for a file about nobody in particular.
         content: the file, or how to make it from its release id and the day on which it must be gone. A page gets its
@@ -55,8 +57,9 @@ class Item:
         withheld: `partner: category` of what it says was not permitted.
         name: tells files about nobody in particular apart; not shown anywhere.
         suffix: the file's ending.
-        until: the day on which a recall must be gone; whoever was given something wrong is told of it whatever the
-            agreement says by now (UK GDPR, Article 19), so that no agreement sets it.
+        until: the day on which a recall or a person's own data must be gone; whoever was given something wrong is told
+            of it, and whoever asks for their own data has it, whatever the agreements say by now (UK GDPR, Articles 19
+            and 15), so that no agreement sets it.
         about: what the stamp beside a file that is no page says more of it, such as its columns; never a value.
     """
 
@@ -311,7 +314,7 @@ class Releaser:
                     "team": item.team,
                     "person_id": item.person_id,
                     "reason": item.reason,
-                    "agreement": ", ".join(yes.agreements) or None,
+                    "agreement": ", ".join(yes.agreements) or yes.cited,
                     "file": f"{item.team}/{path.name}",
                     "sha256": hashlib.sha256(content).hexdigest(),
                     "shared": list(item.shared),
@@ -387,6 +390,8 @@ class _Gate:
             return "the team or the ending cannot be part of a file name"
         if item.team not in self._agreements.council.teams:
             return "the council has no such team"
+        if item.kind == SUBJECT:
+            return self._to_the_person(item)
         if not item.shared:
             about_nobody = item.kind in ("report", RECALL) and item.person_id is None
             until = item.until if item.kind == RECALL else None
@@ -396,6 +401,15 @@ class _Gate:
         if kind not in self._answers:
             self._answers[kind] = self._answer(item, covering)
         return self._answers[kind]
+
+    def _to_the_person(self, item: Item) -> _Yes | str:
+        """What a person is told of their own data goes to the team that answers such requests, and to no other."""
+        team = self._agreements.council.teams[item.team]
+        if not SUBJECT_ACCESS == item.reason == team.reason or team.party or item.role not in team.roles:
+            return f"a person's own data goes to a team of the council alone whose reason is {SUBJECT_ACCESS}"
+        if item.person_id is None or item.until is None or not item.shared:
+            return "it does not say whose own data it is, what it shows, or until when it may be kept"
+        return _Yes((), BY_LAW, item.until)
 
     def _asking(self, item: Item) -> Iterator[str]:
         """The agreements that give this team, role and reason anything, in order."""

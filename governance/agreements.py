@@ -23,7 +23,8 @@ from warehouse.site import Document, SiteError, configured, read_yaml, short
 from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE
 
 _LIMITED = ("end", "code", "value", "recorded_at", "team", "worker_role")  # what a clause's `fields` may leave out
-FIELDS = frozenset(c.name for t in (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE) for c in t.columns)
+PROFILE = ("age_band", "sex", "imd_decile", "ethnicity")  # what an export's category `profile` may tell of a person
+FIELDS = frozenset(c.name for t in (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE) for c in t.columns) | set(PROFILE)
 SECTIONS = pl.Schema(
     [
         ("team", pl.String()),

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from warehouse.site import Config, SiteError, read_config, read_yaml
 
 COUNCIL = "council"  # the party that every team belongs to, and that signs for its own departments
 OWN_CATEGORIES = {
     "identity": "Name, date of birth and address",
+    "profile": "Age band, sex and deprivation, in exports alone",
     "household": "Household",
     "involvement": "Services and workers involved",
     "voice": "What the child or family said",
@@ -68,7 +69,7 @@ def _length(value: Any) -> Any:
     return Length(int(found[1]), found[2])
 
 
-Period = Annotated[Length, BeforeValidator(_length)]
+Period = Annotated[Length, BeforeValidator(_length), PlainSerializer(str, when_used="json")]
 
 
 class Party(Config):

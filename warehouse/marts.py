@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,17 @@ def releases(folder: Path) -> list[str]:
     if not place.is_dir():
         return []
     return sorted(p.name for p in place.iterdir() if p.is_symlink() and not p.name.startswith("."))
+
+
+def tables_of(folder: Path, stamp: str) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Every table of a kept release, in Parquet and again as the database has it."""
+    import duckdb
+
+    made = folder / "releases" / (folder / "releases" / stamp).readlink()
+    names = list(json.loads((made / SUMMARY).read_text())["rows"])
+    yield from ((name, pl.read_parquet(made / f"{name}.parquet")) for name in names)
+    with duckdb.connect(str(made / DATABASE), read_only=True) as con:
+        yield from ((name, con.sql(f'SELECT * FROM "{name}"').pl()) for name in names)
 
 
 def amend(folder: Path, stamp: str, change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> int:

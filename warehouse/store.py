@@ -185,6 +185,22 @@ class Store:
                 _write_text(made / DIGESTS, json.dumps(kept, indent=1))
         return gone
 
+    def everything(self, zone: Zone) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Every frame that lies in a zone, with its folder: what is written, and what a killed attempt left beside it.
+
+        A file that cannot be read, such as half of one, is given as a frame of no rows: nothing can be read from it.
+        """
+        for path in sorted((self.home / zone.value).rglob("*.parquet")):
+            generation = path.parent
+            if not generation.name.startswith(".") or generation.is_symlink():
+                continue  # seen through the link that points at it
+            name = generation.name[1:].rpartition("~")[0]
+            folder = (generation.parent / name).relative_to(self.home / zone.value).as_posix()
+            try:
+                yield folder, self._open(zone, folder, generation, path.stem).collect()
+            except pl.exceptions.PolarsError:
+                yield folder, pl.DataFrame()
+
     def remove(self, zone: Zone, folder: str) -> None:
         """Take a written folder away, where it is there; a reader that has it open keeps it."""
         link = self._path(zone, folder)

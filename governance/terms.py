@@ -306,6 +306,6 @@ class Agreement(Config):
         return any(s.party == party and s.on <= on for s in self.signed)
 
 
-def longer(length: Length) -> int:
-    """A length of time in days, near enough to tell the longer of two."""
-    return length.count * {"d": 1, "m": 30, "y": 365}[length.unit]
+def longer(length: Length) -> float:
+    """A length of time in days, near enough to tell the longer of two; twelve months are a year."""
+    return length.count * {"d": 1.0, "m": 365.25 / 12, "y": 365.25}[length.unit]

@@ -14,6 +14,7 @@ import click
 
 from governance.keys import KeyProblem
 from pipelines import (
+    agreement_commands,
     evaluation_commands,
     feed_commands,
     key_commands,
@@ -61,6 +62,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+main.add_command(agreement_commands.agreements)
 main.add_command(feed_commands.feed)
 main.add_command(key_commands.keys)
 main.add_command(feed_commands.delivery)

@@ -831,6 +831,7 @@ ACCESS_LOG = Table(
         Column("agreement", pl.String, "the agreement and clause that answered"),
         Column("release_id", ID, "the release, where there was one"),
         Column("case", pl.String, "the reference of the case for which somebody asked, where there was one"),
+        Column("account", pl.String, "the account of the machine that wrote it, beside whoever the actor claims to be"),
     ),
 )
 

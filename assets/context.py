@@ -16,6 +16,7 @@ from feeds.dialect import load_contracts
 from governance.agreements import Agreements, load_agreements
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
+from governance.retention import Retention, load_retention
 from governance.rights import Rights, load_rights
 from governance.vault import Vault
 from linkage.settings import Settings
@@ -56,6 +57,16 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
         "linkage": _attempt(partial(load_linkage, site)),
         "rights": _attempt(partial(load_rights, site, _telling(contracts))),
     }
+    organisation, agreements = read["organisation"], read["agreements"]
+    read["retention"] = _attempt(
+        partial(
+            load_retention,
+            site,
+            organisation if isinstance(organisation, Organisation) else None,
+            types,
+            {each.agreement for each in agreements} if isinstance(agreements, Agreements) else (),
+        )
+    )
     mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
     if mistakes:
         raise SiteError(dict.fromkeys(mistakes))
@@ -93,6 +104,7 @@ class Council:
     cohorts: Sequence[Cohort]
     wording: Wording
     linkage: Settings
+    retention: Retention | None
     rights: Rights = field(default_factory=Rights)
 
     @classmethod

@@ -1,6 +1,6 @@
 """What has left and who saw it: the release gate, the ledger of releases and the audit log as tables."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -10,7 +10,8 @@ from assets.context import Council, night_of
 from governance.audit import AuditLog, Entry
 from governance.outbox import Swept
 from governance.release import RECALL, Item, Releaser
-from warehouse.tables import ACCESS_LOG, OUTPUT_USE, RELEASE, Zone
+from linkage import decisions, protection
+from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELEASE, SOURCE_RECORD, Zone
 
 GROUP = "sharing"
 KINDS = ("summary", "report", "recall")  # what a night lets out; each is put down below released/<night>/
@@ -88,6 +89,22 @@ def logged(council: Council, night: date) -> set[str]:
     if council.store.published() == night:
         return set()
     return set(audit_log(council).frame()["release_id"].drop_nulls().to_list())
+
+
+def protected_people(council: Council) -> set[str]:
+    """The people of the published night whose address nothing may show: those in refuges, and on the register."""
+    store = council.store
+    records = store.scan(SOURCE_RECORD).select("record_id", *protection.ADDRESS, "other_addresses").collect()
+    links = store.scan(PERSON_LINK).select("record_id", "person_id").collect()
+    return set(protection.find(records, links, store.read(DWELLING), decisions.protected(store)).people)
+
+
+def hidden_people(council: Council, people: Sequence[str], known: Collection[str] | None = None) -> set[str]:
+    """Which of these people no address is shown of; `known` are those found before, to whom the register may add."""
+    listed = decisions.protected(council.store)["record_id"].drop_nulls()
+    links = council.store.scan(PERSON_LINK).filter(pl.col("person_id").is_in(list(people)))
+    newly = links.filter(pl.col("record_id").is_in(listed.implode())).select("person_id").collect()["person_id"]
+    return {*(protected_people(council) if known is None else known), *newly} & set(people)
 
 
 @dg.multi_asset(

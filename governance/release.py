@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from governance import outbox
-from governance.agreements import Agreements
+from governance.agreements import Agreements, Outgoing
 from governance.audit import AuditLog, Entry
 from governance.keys import KeyRing
 from governance.outbox import INDEX, NAMED, Swept
@@ -30,7 +30,7 @@ from governance.stamp import BESIDE, Stamp
 from warehouse.tables import RELEASE
 
 BATCH = 2000  # files to one append of the audit log
-RECALL = "recall"
+RECALL, EXPORT = "recall", "export"
 SUBJECT, SUBJECT_ACCESS = "subject", "subject_access"  # a kind of file and the reason for it: a person's own data
 BY_LAW = "UK GDPR Article 15"
 FEW = 64  # files that are synced one by one rather than with all that the machine holds
@@ -60,6 +60,8 @@ class Item:
         until: the day on which a recall or a person's own data must be gone; whoever was given something wrong is told
             of it, and whoever asks for their own data has it, whatever the agreements say by now (UK GDPR, Articles 19
             and 15), so that no agreement sets it.
+        export: which export of an agreement it is; an export is let out under no other right.
+        people: everybody of whom an export tells; each of them stands in the audit log.
         about: what the stamp beside a file that is no page says more of it, such as its columns; never a value.
     """
 
@@ -75,6 +77,8 @@ class Item:
     suffix: str = PAGE
     until: date | None = None
     about: Mapping[str, Any] | None = None
+    export: Outgoing | None = None
+    people: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -288,7 +292,7 @@ class Releaser:
         for team in dict.fromkeys(item.team for _, item, yes in permitted if yes.encrypted):
             self._seal(team, b"", now)
         new = [(i, item, yes) for i, item, yes in permitted if i not in logged]
-        self._log.append([self._entry(item, "release", now, yes.cited, i) for i, item, yes in new])
+        self._log.append([entry for i, item, yes in new for entry in self._entries(item, now, yes.cited, i)])
         rows = []
         for release_id, item, yes in permitted:
             if item.team not in folders:
@@ -359,6 +363,11 @@ class Releaser:
             len(item.withheld),
         )
 
+    def _entries(self, item: Item, now: datetime, cited: str | None, release_id: str) -> list[Entry]:
+        """A release's entries: one, and of an export one more for everybody of whom it tells."""
+        made = self._entry(item, "release", now, cited, release_id)
+        return [made, *(replace(made, person_id=person) for person in item.people)]
+
     def _entry(self, item: Item, action: str, now: datetime, cited: str | None, release_id: str | None) -> Entry:
         return Entry(
             at=now,
@@ -392,6 +401,8 @@ class _Gate:
             return "the council has no such team"
         if item.kind == SUBJECT:
             return self._to_the_person(item)
+        if item.kind == EXPORT:
+            return self._by_export(item)
         if not item.shared:
             about_nobody = item.kind in ("report", RECALL) and item.person_id is None
             until = item.until if item.kind == RECALL else None
@@ -411,6 +422,43 @@ class _Gate:
             return "it does not say whose own data it is, what it shows, or until when it may be kept"
         return _Yes((), BY_LAW, item.until)
 
+    def _by_export(self, item: Item) -> _Yes | str:
+        """What permits an export: the agreement's own word for it, clause by clause and person by person."""
+        export, item_team = item.export, (item.team, item.reason)
+        if export is None or export not in self._agreements.exports(self._night):
+            return "no agreement in force has such an export"
+        if item_team != (export.team, export.terms.reason) or not item.shared:
+            return (
+                f"{export.agreement} {export.clause} is not for this team and reason, or it does not say what it shows"
+            )
+        clauses: dict[str, set[str]] = {}
+        for row in self._agreements.export_sections(export, item.role, self._night).iter_rows(named=True):
+            clauses.setdefault(f"{row['partner']}: {row['category']}", set()).add(row["clause"])
+        if missing := sorted(set(item.shared) - clauses.keys()):
+            return f"{export.agreement} {export.clause} does not share {missing[0]}"
+        frame = self._known()
+        terms = export.terms.people.expression() if export.terms.people else pl.lit(True)
+        covered = set(frame.filter(self._agreements.covering(export.agreement) & terms)["person_id"])
+        if not covered.issuperset(item.people):
+            return f"{export.agreement} {export.clause} does not cover everybody of whom it tells"
+        expires = self._agreements.expires(export.agreement, EXPORT, self._night, item.team)
+        if expires is None:
+            return f"{export.agreement} allows no export to be kept"
+        cited = sorted({c for pair in item.shared for c in clauses[pair]}, key=_natural)
+        encrypted = export.terms.encrypt or self._agreements.encrypts(export.agreement, item.team)
+        text = f"{export.agreement} {export.clause}, {', '.join(cited)}"
+        return _Yes((export.agreement,), text, expires, encrypted)
+
+    def _known(self) -> pl.DataFrame:
+        """The subjects as agreements ask of them; nobody where none were given."""
+        frame = self._subjects
+        if frame is None:
+            lists = pl.List(pl.String)
+            frame = pl.DataFrame(schema={"person_id": pl.String, "age": pl.Int32, "open_to": lists, "meets": lists})
+        if "household_covered" not in frame.columns:
+            frame = frame.with_columns(household_covered=pl.lit(False))
+        return frame
+
     def _asking(self, item: Item) -> Iterator[str]:
         """The agreements that give this team, role and reason anything, in order."""
         who = (item.team, item.role, item.reason)
@@ -426,10 +474,7 @@ class _Gate:
         if self._agreements.covers(agreement, None):
             return True
         if agreement not in self._covered:
-            frame = self._subjects
-            if frame is not None and "household_covered" not in frame.columns:
-                frame = frame.with_columns(household_covered=pl.lit(False))
-            covered = [] if frame is None else frame.filter(self._agreements.covering(agreement))["person_id"].to_list()
+            covered = self._known().filter(self._agreements.covering(agreement))["person_id"]
             self._covered[agreement] = frozenset(covered)
         return person_id in self._covered[agreement]
 

@@ -16,12 +16,12 @@ import polars as pl
 
 from assets.context import Council
 from assets.history import standing
-from assets.sharing import audit_log
+from assets.sharing import audit_log, hidden_people
 from governance.agreements import Subject
 from governance.inert import line
 from governance.organisation import COUNCIL
 from governance.reveal import REFUSE, Asker, Revealed, RevealRefused, about, known, reveal
-from pipelines.review_desk import PROTECTED, SEX, hidden_people, now, values
+from pipelines.review_desk import PROTECTED, SEX, now, values
 from summaries.permitted import housemates
 from summaries.words import say
 from warehouse.tables import HOUSEHOLD, HOUSEHOLD_MEMBER, INVOLVEMENT, PERSON, PERSON_LINK, SOURCE_RECORD

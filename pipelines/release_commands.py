@@ -72,4 +72,43 @@ def sweep() -> None:
         click.echo(f"{len(swept.strange):,} files are not as they were let out. Find out who put them there.")
 
 
-COMMANDS = (reveal, sweep)
+@click.command()
+@click.argument("agreement")
+@click.argument("recipient")
+@click.option("--name", help="Which, where the agreement has several exports for this recipient.")
+@click.option("--who", help="On whose word; the audit log keeps it [default: the user of this machine].")
+def export(agreement: str, recipient: str, name: str | None, who: str | None) -> None:
+    """Let an export that the AGREEMENT has for a RECIPIENT, a team or a party, out into its folder of the outbox.
+
+    It holds what the agreement says and no more, of the published night, under pseudonyms that nobody else is given,
+    as CSV and Parquet in one archive with the stamp. What too few people share is told more coarsely, or not at all.
+    """
+    import getpass
+
+    from assets.context import Council
+    from assets.exporting import export as made_of
+    from governance.exports import ExportRefused
+    from governance.release import ReleaseRefused
+    from pipelines.review_desk import NAMED, named
+
+    if who is not None and not named(who):
+        raise click.BadParameter(f"say on whose word with --who: {NAMED}.")
+    council = Council.open()
+    now = datetime.now(ZoneInfo(council.organisation.timezone))
+    try:
+        rows, made = made_of(council, agreement, recipient, name, who or getpass.getuser(), now.date(), now.isoformat())
+    except (ExportRefused, ReleaseRefused) as error:
+        raise click.ClickException(str(error)) from None
+    row = rows.row(0, named=True)
+    for table, frame in made.frames.items():
+        click.echo(f"{frame.height:>10,} rows  {table}")
+    click.echo(f"{len(made.people):,} people, told of under {row['agreement']}, until {row['expires_on']}.")
+    if made.alike is not None:
+        click.echo(
+            f"At least {made.alike} people are alike in all that is told of them; of {made.coarser:,} something is "
+            f"told more coarsely for it, of {made.hidden:,} nothing."
+        )
+    click.echo(f"Let out: {council.home / 'outbox' / row['file']}")
+
+
+COMMANDS = (reveal, export, sweep)

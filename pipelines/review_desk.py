@@ -10,7 +10,7 @@ import fcntl
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -21,17 +21,17 @@ import polars as pl
 
 from assets.context import Council
 from assets.people import MODEL, load_model
-from assets.sharing import audit_log
+from assets.sharing import audit_log, hidden_people, protected_people
 from assets.summaries import released
 from governance.audit import Entry
 from governance.inert import line as inert
 from governance.pseudonyms import record_ids
 from governance.reveal import Asker, ask
-from linkage import decisions, protection, review
+from linkage import decisions, review
 from linkage.conform import READ
 from linkage.model import Model
 from summaries.words import say
-from warehouse.tables import DWELLING, LINK_DECISION, MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
+from warehouse.tables import LINK_DECISION, MATCH_EDGE, PERSON_LINK, RISK_FLAG, SOURCE_RECORD, Zone
 
 TEAM = "data-stewards"
 SEEN = "register/seen"  # in the vault: what a record said when it was decided on, as a keyed hash
@@ -539,25 +539,6 @@ class Desk:
             both = pl.concat([*kept, fresh.select("decision_id", "record_id", "stamp")])
             both = both.unique(["decision_id", "record_id"], keep="first", maintain_order=True)
             store.put(Zone.VAULT, SEEN, {"seen": both})
-
-
-# -- whose address nothing may show ------------------------------------------------------------------------------------
-
-
-def protected_people(council: Council) -> set[str]:
-    """The people of the published night whose address nothing may show: those in refuges, and on the register."""
-    store = council.store
-    records = store.scan(SOURCE_RECORD).select("record_id", *protection.ADDRESS, "other_addresses").collect()
-    links = store.scan(PERSON_LINK).select("record_id", "person_id").collect()
-    return set(protection.find(records, links, store.read(DWELLING), decisions.protected(store)).people)
-
-
-def hidden_people(council: Council, people: Sequence[str], known: Collection[str] | None = None) -> set[str]:
-    """Which of these people no address is shown of; `known` are those found before, to whom the register may add."""
-    listed = decisions.protected(council.store)["record_id"].drop_nulls()
-    links = council.store.scan(PERSON_LINK).filter(pl.col("person_id").is_in(list(people)))
-    newly = links.filter(pl.col("record_id").is_in(listed.implode())).select("person_id").collect()["person_id"]
-    return {*(protected_people(council) if known is None else known), *newly} & set(people)
 
 
 # -- in words --------------------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from warehouse.tables import RELEASE
 SITE = Path(__file__).parents[2] / "sites/harrowmere"
 NIGHT = date(2026, 11, 20)
 NOW = datetime(2026, 11, 20, 2)
-PERSON = f"{7:032x}"
+PERSON, ADULT = f"{7:032x}", f"{8:032x}"
 SUBJECTS = pl.DataFrame(
-    {"person_id": [PERSON, "adult"], "age": [9, 40], "open_to": [None, None]},
+    {"person_id": [PERSON, ADULT], "age": [9, 40], "open_to": [None, None]},
     schema={"person_id": pl.String, "age": pl.Int32, "open_to": pl.List(pl.String)},
 )
 SUMMARY = Item(
@@ -79,8 +79,8 @@ def test_a_person_stands_in_no_file_name(releaser, tmp_path):
         ({"team": "early-help", "role": "early_help_worker"}, "no agreement shares police: domestic_abuse"),
         ({"role": "receptionist"}, "no agreement shares council: identity"),
         ({"reason": "curiosity"}, "no agreement shares council: identity"),
-        ({"person_id": "adult"}, "council: identity is not shared about this person"),
-        ({"person_id": "unknown"}, "council: identity is not shared about this person"),
+        ({"person_id": ADULT}, "council: identity is not shared about this person"),
+        ({"person_id": f"{9:032x}"}, "council: identity is not shared about this person"),
         ({"person_id": None}, "council: identity is not shared about this person"),
         ({"shared": ()}, "does not say what it shows"),
         ({"team": "../elsewhere"}, "cannot be part of a file name"),
@@ -108,14 +108,16 @@ def test_nobody_is_covered_where_no_subjects_are_given(releaser):
 
 def test_whoever_lives_with_a_covered_person_is_covered(releaser):
     at_home = SUBJECTS.with_columns(household_covered=pl.lit(True))
-    assert releaser.release(replace(SUMMARY, person_id="adult"), NIGHT, NOW, at_home).height == 1
+    assert releaser.release(replace(SUMMARY, person_id=ADULT), NIGHT, NOW, at_home).height == 1
 
 
 def test_a_kind_of_file_that_the_agreement_does_not_keep_stays_inside(releaser):
     item = Item("summary", "analysts", "analyst", "service_planning", None, b"x", ("schools: exclusion",))
     with pytest.raises(ReleaseRefused, match="allows no summary to be kept"):
         releaser.release(item, NIGHT, NOW)
-    assert releaser.release(replace(item, kind="export"), NIGHT, NOW)["expires_on"].item() == date(2027, 2, 18)
+    with pytest.raises(ReleaseRefused, match="no agreement in force has such an export"):
+        releaser.release(replace(item, kind="export"), NIGHT, NOW)
+    assert releaser.release(replace(item, kind="report"), NIGHT, NOW)["expires_on"].item() == date(2027, 2, 18)
 
 
 def test_a_report_about_no_person_needs_no_agreement_but_is_logged(releaser, log):

@@ -6,10 +6,12 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from assets import retention
 from assets.context import Council, learnt, night_of
 from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
 from feeds.ledger import changed_since, current_all, grounds, purged_since, remember
+from governance.erasure import erased_in
 from models import rules
 from models.views import History
 from warehouse.tables import (
@@ -43,8 +45,9 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         changed = changed_since(store, used, before)
         lag = {feed: contract.lag for feed, contract in council.contracts.items()}
         held = set(store.manifest(before)["deliveries"]) if before else set()
-        purged = purged_since(store, used, before)
-        telling = grounds(store, used)
+        erased = erased_in(store, used)  # gone from every kept night; so is what a restored backup of one would bring
+        purged = pl.concat([purged_since(store, used, before), erased])
+        telling, born = grounds(store, used), retention.births(council, used, before)
         remember(store, tonight, {})  # until all is told, the next night takes every feed as changed
         for table in TOLD:
             frame = merge(
@@ -57,7 +60,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 held,
                 purged,
             )
-            yield council.write(table, tonight, frame)
+            yield council.write(table, tonight, retention.kept(council, table, frame, born, tonight))
         remember(store, tonight, telling)
 
     return [history, found_by_rules]

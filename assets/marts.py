@@ -6,12 +6,13 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from assets import people, summaries
+from assets import aggregates, people, retention, summaries
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
 from assets.risk import in_force
 from feeds.arrivals import forget
 from governance.agreements import limited
+from governance.retention import month_of
 from warehouse import marts
 from warehouse.marts import MartTable
 from warehouse.tables import (
@@ -128,7 +129,7 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
         dg.AssetSpec(
             "mart",
             group_name=GROUP,
-            deps=[t.name for t in NAMES],
+            deps=[*(t.name for t in NAMES), aggregates.AGGREGATE],
             description="The night's release: one DuckDB file and the same tables in Parquet, beside the live one.",
         )
     ],
@@ -137,7 +138,7 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
 def mart(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Build tonight's release and look whether it is whole."""
     tonight, folder = night_of(context, council), council.home / "marts"
-    tables = [mart_of(council, table, tonight) for table in NAMES]
+    tables = [*(mart_of(council, table, tonight) for table in NAMES), *aggregates.marts(council, tonight)]
     used = deliveries_of(council, tonight)
     rows = marts.build_release(folder, str(tonight), tables, {"night": str(tonight), "deliveries": used})
     wrong = marts.verify(folder, str(tonight))
@@ -167,6 +168,8 @@ def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     store.prune(KEEP)
     marts.prune(council.home / "marts", KEEP)
     _prune_state(council)
+    before = store.published_before(tonight)
+    retention.run(council, tonight, before is None or month_of(before) != month_of(tonight))
     return made("published", len(TABLES), more={"night": str(tonight)})
 
 

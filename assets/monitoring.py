@@ -7,12 +7,13 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets import returned
+from assets import erasure, returned
 from assets.context import Council, made, night_of
 from assets.feeds import heal
 from assets.returned import Telling
 from assets.sharing import logged, releaser
 from feeds.ledger import deliveries_in_force, grounds, loads
+from governance.erasure import mark
 from linkage import decisions
 from summaries import board, findings, quality
 from warehouse.store import StoreError
@@ -50,11 +51,13 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         if published and tonight < published:
             why = f"The night of {published} is published, and what {tonight} would use may be dropped since. "
             raise dg.Failure(f"{why}Run {published} again, or a later night.", allow_retries=False)
+        erasure.resume(council)
         heal(council)
         chosen = deliveries_in_force(council.store, council.contracts, tonight)
         rows = [(feed, *ground) for feed, ground in grounds(council.store, chosen).items()]
         frame = pl.DataFrame(rows, schema=_USED | {"basis": pl.String}, orient="row")
-        council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame})
+        erased = pl.DataFrame({"register": [mark(council.store)]})
+        council.store.put(Zone.LEDGER, f"{USED}/{tonight}", {USED: frame, "erased": erased})
         return made(USED, frame.height, more=chosen)
 
     @dg.multi_asset(
@@ -74,7 +77,14 @@ def deliveries_of(council: Council, day: date) -> dict[str, str]:
     Raises:
         StoreError: one of them has been checked anew since, as an earlier one came in late while the night ran.
     """
-    chosen = council.store.get(Zone.LEDGER, f"{USED}/{day}", USED).collect()
+    store, folder = council.store, f"{USED}/{day}"
+    chosen = store.get(Zone.LEDGER, folder, USED).collect()
+    if "erased" in store.names(Zone.LEDGER, folder):
+        erased: str = store.get(Zone.LEDGER, folder, "erased").collect().item()
+        if erased != mark(store) and store.published() != day:
+            raise StoreError(
+                f"somebody was erased while the night of {day} ran. Nothing is published. Run the night again."
+            )
     used = dict(chosen.select("feed", "delivery").rows())
     if "basis" in chosen.columns:
         now = {feed: basis for feed, (_, basis) in grounds(council.store, used).items()}

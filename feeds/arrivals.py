@@ -15,15 +15,23 @@ import polars as pl
 
 from feeds import ledger
 from feeds.contracts import Contract
-from feeds.deliveries import Found, delivered, deliveries, delivery_order, land
+from feeds.deliveries import NOTHING, Found, Landed, delivered, deliveries, delivery_order, keep_instead, land
 from feeds.erasing import from_landing, from_load
-from feeds.intake import check
+from feeds.intake import check, refuse
 from feeds.ledger import QUARANTINE, Load
+from feeds.mapping import HISTORY
 from feeds.purges import about
 from feeds.repeats import terms
 from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
+from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, Zone
+from warehouse.tables import Table as Canonical
+
+TOO_LATE = (
+    "It is dated before deliveries whose files are no longer kept, so that what stands cannot be made anew upon it. "
+    "Send what it tells again under a later date."
+)
 
 
 def settle(
@@ -50,10 +58,13 @@ def settle(
             land(one, store, vault)
         for delivery in _due(store, contract.id):
             landed = delivered(contract.id, delivery, store)
-            if not landed.gone:
+            known = ledger.loaded_as(store, contract.id, delivery) is not None
+            if not landed.gone and not _rests_on_dropped(store, landed):
                 yield check(contract, landed, store, vault, ring, now)
-            else:
+            elif known:
                 ledger.resettle(store, contract.id, delivery)
+            else:
+                yield refuse(contract, landed, store, now, TOO_LATE, ring)
 
 
 def unsettled(store: Store, feed: str) -> list[str]:
@@ -94,6 +105,22 @@ def forget(store: Store, contracts: Mapping[str, Contract], used: Mapping[str, s
     return touched
 
 
+def _rests_on_dropped(store: Store, landed: Landed) -> bool:
+    """Whether a delivery cannot be checked as if all had come in order: rows that it or a later one needs are dropped.
+
+    It needs those that stood after the accepted delivery before it; and where it has no load yet, later ones whose
+    files are dropped would have to be checked anew upon it.
+    """
+    feed, key = landed.feed, delivery_order(landed.delivery)
+    before = ledger.latest_accepted(store, feed, before=landed.delivery)
+    if before and not ledger.whole(store, feed, before):
+        return True
+    if ledger.loaded_as(store, feed, landed.delivery) is not None:
+        return False
+    later = [d for d in deliveries(feed, store) if delivery_order(d) > key]
+    return any(delivered(feed, d, store).gone and ledger.loaded_as(store, feed, d) == "accepted" for d in later)
+
+
 def _due(store: Store, feed: str) -> list[str]:
     """The deliveries to be checked, oldest first.
 
@@ -106,6 +133,8 @@ def _due(store: Store, feed: str) -> list[str]:
     accepted = [delivery for delivery in landed if ledger.loaded_as(store, feed, delivery) == "accepted"]
     while accepted and not ledger.whole(store, feed, accepted[-1]):
         again.insert(0, accepted.pop())
+    if any(delivered(feed, delivery, store).gone for delivery in again):
+        again = []  # what stands cannot be made anew: `settle` lets it stand, and refuses what comes too late for it
     for delivery in again:
         ledger.unsettle(store, feed, delivery)
     return [*again, *stale]
@@ -125,6 +154,61 @@ def erase(contract: Contract, erased: pl.Series, store: Store, vault: Vault, rin
             found["landing"] += from_landing(contract, delivered(contract.id, delivery, store), erased, vault, ring)
             found["loads"] += from_load(contract, store, delivered(contract.id, delivery, store), erased, ring)
     return found
+
+
+def drop(store: Store, feed: str, due: Iterable[str]) -> int:
+    """Drop the files of landed deliveries that have their loads; what they hold cannot be checked anew from then on.
+
+    The loads stand. Before files go, what the next delivery after them builds on is whole, or nothing builds on it.
+    """
+    gone = 0
+    with _alone(store, feed):
+        for delivery in due:
+            landed = delivered(feed, delivery, store)
+            if not landed.gone:
+                keep_instead(landed, {"as": NOTHING, "parts": [], "read_as": {}, "gone": {}, "purging": {}})
+                gone += 1
+    return gone
+
+
+def clear(store: Store, feed: str, due: Iterable[str]) -> int:
+    """Drop the rows that loads set aside; how many there were stays in the ledger. Return how many loads it touched."""
+    touched = 0
+    with _alone(store, feed):
+        for delivery in due:
+            folder = f"feed/{feed}/{delivery}"
+            aside = ledger.quarantined(store, feed, delivery)
+            kept = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
+            store.put(Zone.VAULT, folder, kept | {name: rows.clear() for name, rows in aside.items()})
+            touched += 1
+    return touched
+
+
+def told(store: Store, contracts: Iterable[str], table: Canonical) -> Iterator[pl.DataFrame]:
+    """What each kept load tells of a table of facts, with the columns of its history, all of it known and standing."""
+    for feed in sorted(contracts):
+        for delivery in ledger.loaded(store, feed):
+            if table.name in store.names(Zone.VAULT, f"feed/{feed}/{delivery}"):
+                frame = ledger.current(store, feed, table.name, delivery)
+                yield frame.with_columns(pl.lit(None, table.schema[c]).alias(c) for c in HISTORY)
+
+
+def thin_told(store: Store, contracts: Iterable[str], ids: pl.Series) -> int:
+    """Take facts out of what kept loads tell, by their ids; how many rows went."""
+    gone = 0
+    keys = {f"{table.name}": table.key[0] for table in (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE)}
+
+    def change(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        if name not in keys:
+            return frame
+        rest = frame.filter(~pl.col(keys[name]).is_in(ids.implode()))
+        return rest if rest.height < frame.height else frame
+
+    for feed in sorted(contracts):
+        with _alone(store, feed):
+            for delivery in ledger.loaded(store, feed):
+                gone += store.amend(Zone.VAULT, f"feed/{feed}/{delivery}", change)
+    return gone
 
 
 @contextmanager

@@ -172,6 +172,16 @@ def _checked(
     return loads[0]
 
 
+def refuse(contract: Contract, landed: Landed, store: Store, now: datetime, reason: str, ring: KeyRing) -> Load:
+    """Reject a landed delivery unread, for a reason that lies outside it; its file stays in the landing zone."""
+    load = Load(contract.id, landed.delivery, "rejected", 0, 0, 0, 0, 0, reason, ())
+    said = pl.DataFrame({TERMS: [terms(contract, ring)]})
+    store.put(
+        Zone.VAULT, f"feed/{contract.id}/{landed.delivery}", {**entry(contract, landed, load, now, store), TERMS: said}
+    )
+    return load
+
+
 # -- the steps ------------------------------------------------------------------------------------------------------
 
 

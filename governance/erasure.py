@@ -116,6 +116,12 @@ def erased_of(store: Store, keys_of: str) -> pl.Series:
     return erased(store).filter(pl.col("keys_of") == keys_of)["record_id"]
 
 
+def erased_in(store: Store, feeds: Iterable[str]) -> pl.DataFrame:
+    """`feed`, `record_id`: every erased record, as one that each of these feeds has taken back."""
+    gone = erased(store).select("record_id")
+    return pl.DataFrame({"feed": sorted(feeds)}, schema={"feed": pl.String}).join(gone, how="cross")
+
+
 def without_erased(store: Store, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows as feeds tell them, but for those of erased records, on either side of a relationship."""
     gone = erased(store)["record_id"]

@@ -180,6 +180,16 @@ def releases(folder: Path) -> list[str]:
     return sorted(p.name for p in place.iterdir() if p.is_symlink() and not p.name.startswith("."))
 
 
+def drop(folder: Path, stamp: str) -> int:
+    """Drop a release that is not the live one; return how many went: none, if it is the live one."""
+    current = folder / "current"
+    if current.is_symlink() and current.readlink().name == stamp:
+        return 0
+    (folder / "releases" / stamp).unlink(missing_ok=True)
+    _sweep(folder / "releases", stamp)
+    return 1
+
+
 def tables_of(folder: Path, stamp: str) -> Iterator[tuple[str, pl.DataFrame]]:
     """Every table of a kept release, in Parquet and again as the database has it."""
     import duckdb

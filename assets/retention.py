@@ -1,0 +1,195 @@
+"""Retention as it is carried out: what has run out is left out of history, and taken away from everywhere else.
+
+What belongs here: which places hold what has run out. For which rows it has is said by `governance.retention`.
+
+History leaves it out each night, as if it had never been known, whatever a source goes on telling. Earlier nights and
+releases, loads, landed files and rows set aside are cleared once a night is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets import erasure
+from assets.context import Council
+from feeds import arrivals
+from feeds.contracts import Event
+from feeds.deliveries import day_of, delivered, deliveries
+from feeds.ledger import QUARANTINE, current_all, latest_accepted, loaded, loaded_as
+from governance.erasure import Whom
+from governance.retention import BIRTHS, LASTING, TABLES, month_of, overdue, until
+from warehouse import marts
+from warehouse.tables import PERSON, PERSON_LINK, SOURCE_RECORD, Table, Zone
+
+SHARED = {"agreement": pl.String, "partner": pl.String, "category": pl.String}
+DUE = pl.Schema({"zone": pl.String, "category": pl.String, "rule": pl.String, "rows": pl.Int64})
+
+
+def kept(council: Council, table: Table, frame: pl.DataFrame, births: pl.DataFrame, night: date) -> pl.DataFrame:
+    """History without what has run out by a night; the very same rows where nothing has, or no rule is set."""
+    if council.retention is None or frame.is_empty():
+        return frame
+    gone = overdue(_until(council, table, frame, births), night)
+    return frame.filter(~gone) if gone.any() else frame
+
+
+def births(council: Council, used: Mapping[str, str] | None, before: date | None) -> pl.DataFrame:
+    """`record_id`, `birth_date`: of the record itself, else of the person whom it belonged to on the last night.
+
+    Args:
+        used: the delivery of each feed that tells it; None: as the last night has it.
+        before: the last published night.
+    """
+    store = council.store
+    if council.retention is None or not any(rule.after == "birth" for rule in council.retention.rules):
+        return pl.DataFrame(schema=BIRTHS)
+    parts = [pl.DataFrame(schema=BIRTHS)]
+    if used is not None:
+        parts.append(current_all(store, used, SOURCE_RECORD).select(list(BIRTHS)))
+    if before is not None:
+        links = store.scan(PERSON_LINK, before).select("record_id", "person_id")
+        people = store.scan(PERSON, before).select("person_id", "birth_date")
+        parts.append(store.scan(SOURCE_RECORD, before).select(list(BIRTHS)).collect())
+        parts.append(links.join(people, on="person_id").select(list(BIRTHS)).collect())
+    return pl.concat(parts).drop_nulls().unique("record_id", keep="first", maintain_order=True)
+
+
+def _until(council: Council, table: Table, frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    assert council.retention is not None
+    lasting = {
+        (contract.id, entry.event)
+        for contract in council.contracts.values()
+        for each in contract.tables
+        for entry in each.yields
+        if isinstance(entry, Event) and entry.end
+    }
+    pairs = {
+        (agreement.agreement, share.from_, category)
+        for agreement in council.agreements
+        for share in agreement.shares
+        for category in share.categories
+    }
+    return until(
+        council.retention,
+        table,
+        frame,
+        known,
+        pl.DataFrame(sorted(lasting), schema=LASTING, orient="row"),
+        pl.DataFrame(sorted(pairs), schema=SHARED, orient="row"),
+    )
+
+
+# -- what goes ---------------------------------------------------------------------------------------------------------
+
+
+def preview(council: Council, month: date) -> pl.DataFrame:
+    """What the first night of a month removes, as things stand: schema `DUE`, counted by zone, category and rule.
+
+    Args:
+        month: any day of it.
+    """
+    store, night = council.store, council.store.published()
+    if council.retention is None or night is None:
+        return pl.DataFrame(schema=DUE)
+    known, first, parts = births(council, None, night), month_of(month), [pl.DataFrame(schema=DUE)]
+    for table in TABLES:
+        frame = store.read(table, night)
+        ends = _until(council, table, frame, known)
+        category = frame["type"] if "type" in frame.columns else pl.Series([table.name]).new_from_index(0, frame.height)
+        due = ends.with_columns(category=category).filter(overdue(ends, first))
+        counted = due.group_by("category", "rule").agg(pl.len().cast(pl.Int64).alias("rows"))
+        parts.append(counted.select(zone=pl.lit(table.zone.value), category="category", rule="rule", rows="rows"))
+    for zone, name, count in _beside(council, first):
+        beside = [(zone, name, "zones", count)]
+        parts.append(pl.DataFrame(beside, schema=DUE, orient="row"))
+    return pl.concat(parts).filter(pl.col("rows") > 0).sort("zone", "category", "rule")
+
+
+def _beside(council: Council, night: date) -> Iterator[tuple[str, str, int]]:
+    for feed in sorted(council.contracts):
+        yield "landing", feed, len(_landed(council, feed, night))
+        yield "quarantine", feed, sum(rows for _, rows in _aside(council, feed, night))
+    yield "marts", "older releases", len(_releases(council, night))
+
+
+def run(council: Council, night: date, all_nights: bool = True) -> dict[str, int]:
+    """Take away what has run out by a night from all that lies beside its history; how much went, by place.
+
+    Killed at any point and run again, it comes to the same. The ledger and the audit log stay.
+
+    Args:
+        all_nights: whether to look through earlier nights, releases and loads too: needed once a month.
+    """
+    gone = {"landing": 0, "quarantine": 0, "marts": 0, "vault": 0, "facts": 0, "loads": 0}
+    if council.retention is None:
+        return gone
+    for feed in sorted(council.contracts):
+        gone["landing"] += arrivals.drop(council.store, feed, _landed(council, feed, night))
+        gone["quarantine"] += arrivals.clear(council.store, feed, [key for key, _ in _aside(council, feed, night)])
+    for stamp in _releases(council, night):
+        gone["marts"] += marts.drop(council.home / "marts", stamp)
+    if all_nights and (ids := _told(council, night)).len():
+        whom = Whom(told=ids)
+        gone["loads"] = arrivals.thin_told(council.store, council.contracts, ids)
+        for place, count in erasure.tables(council, whom).items():
+            gone[place] += count
+        gone["marts"] += erasure.releases(council, whom)
+    return gone
+
+
+def _told(council: Council, night: date) -> pl.Series:
+    """Ids of what any kept night, or any load, still tells although its period has run out by a night."""
+    store, known = council.store, births(council, None, council.store.published())
+    found = [pl.Series([], dtype=pl.String)]
+    for table in TABLES:
+        versions = [store.read(table, date.fromisoformat(day)) for day in store.folders(table.zone, table.name)]
+        for frame in [*versions, *arrivals.told(store, council.contracts, table)]:
+            gone = overdue(_until(council, table, frame, known), night)
+            found.append(frame.filter(gone)[table.key[0]].rename(""))
+    every = pl.concat(found).unique().sort()
+    return every
+
+
+def _landed(council: Council, feed: str, night: date) -> list[str]:
+    """Landed deliveries whose files have run out, and which are not the feed's newest accepted one."""
+    assert council.retention is not None
+    last = latest_accepted(council.store, feed)
+    return [
+        key
+        for key in deliveries(feed, council.store)
+        if key != last
+        and council.retention.zones.landing.after(day_of(key)) < night
+        and not delivered(feed, key, council.store).gone
+        and loaded_as(council.store, feed, key) in ("accepted", "rejected")
+    ]
+
+
+def _aside(council: Council, feed: str, night: date) -> Iterator[tuple[str, int]]:
+    """Loads whose rows that were set aside have run out, and how many those are."""
+    assert council.retention is not None
+    store = council.store
+    for key in loaded(store, feed):
+        if council.retention.zones.quarantine.after(day_of(key)) >= night:
+            continue
+        folder = f"feed/{feed}/{key}"
+        names = [name for name in store.names(Zone.VAULT, folder) if name.startswith(QUARANTINE)]
+        rows = sum(store.get(Zone.VAULT, folder, name).select(pl.len()).collect().item() for name in names)
+        if rows:
+            yield key, rows
+
+
+def _releases(council: Council, night: date) -> list[str]:
+    """Releases of the marts that are older than they may be, but for the live one."""
+    assert council.retention is not None
+    kept_for = council.retention.zones.marts
+    live = str(council.store.published())
+    stamps = marts.releases(council.home / "marts")
+    return [s for s in stamps if s != live and kept_for.after(date.fromisoformat(s[:10])) < night]
+
+
+def next_month(night: date) -> date:
+    """The first day of the month after a night's."""
+    return month_of(month_of(night) + timedelta(days=32))

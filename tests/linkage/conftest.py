@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import pickle
+from pathlib import Path
+
 import polars as pl
 import pytest
 from village import KEY, START, village
@@ -27,10 +31,25 @@ def truth(people: tuple[pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def model(records: pl.DataFrame) -> Model:
-    return training.train(records, seed=1, drawn=300_000)
+def model(made: tuple[Model, Linked]) -> Model:
+    return made[0]
 
 
 @pytest.fixture(scope="session")
-def linked(records: pl.DataFrame, model: Model) -> Linked:
-    return night.link(records, None, model, START, KEY)
+def linked(made: tuple[Model, Linked]) -> Linked:
+    return made[1]
+
+
+@pytest.fixture(scope="session")
+def made(records: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> object:
+    """The model and the night, made by the first worker that needs them and read by the others."""
+    place: Path = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        place = place.parent
+    with (place / "linked.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = place / "linked.pickle"
+        if not kept.exists():
+            model = training.train(records, seed=1, drawn=300_000)
+            kept.write_bytes(pickle.dumps((model, night.link(records, None, model, START, KEY))))
+        return pickle.loads(kept.read_bytes())

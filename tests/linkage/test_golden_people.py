@@ -187,7 +187,7 @@ _RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(_RECORD, min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter_and_what_is_told_hangs_together(rows: list[dict[str, object]], dice) -> None:  # type: ignore[no-untyped-def]
     told = [{"record_id": f"r{n}"} | row for n, row in enumerate(rows)]

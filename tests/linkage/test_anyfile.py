@@ -148,7 +148,7 @@ def test_dates_are_read_in_the_order_in_which_the_column_writes_them(
     assert _dates(pl.Series(told, dtype=pl.String)).to_list() == wanted
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.dates(date(1910, 1, 1), date(2020, 12, 31)), min_size=1), st.sampled_from(["%Y-%m-%d", "%Y%m%d"]))
 def test_dates_with_the_year_first_are_read_whatever_days_there_are(days: list[date], form: str) -> None:
     told = pl.Series([day.strftime(form) for day in days])

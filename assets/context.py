@@ -13,7 +13,10 @@ import polars as pl
 
 from feeds.contracts import Contract, Event
 from feeds.dialect import load_contracts
+from governance.acceptance import accepted, counted
 from governance.agreements import Agreements, load_agreements
+from governance.disclosure.declared import Aggregates, load_aggregates
+from governance.disclosure.profiles import Disclosure, load_disclosure
 from governance.keys import KeyRing
 from governance.organisation import Organisation, load_organisation
 from governance.retention import Retention, load_retention
@@ -55,6 +58,8 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
         "cohorts": _attempt(partial(read_cohorts, site, types)),
         "wording": _attempt(partial(load_wording, site)),
         "linkage": _attempt(partial(load_linkage, site)),
+        "aggregates": _attempt(partial(load_aggregates, site)),
+        "disclosure": _attempt(partial(load_disclosure, site)),
         "rights": _attempt(partial(load_rights, site, _telling(contracts))),
     }
     organisation, agreements = read["organisation"], read["agreements"]
@@ -67,6 +72,12 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
             {each.agreement for each in agreements} if isinstance(agreements, Agreements) else (),
         )
     )
+    for part in ("agreements", "indicators", "cohorts"):
+        if isinstance(read[part], SiteError):
+            break
+    else:
+        needs = {*read["indicators"], *(cohort.cohort for cohort in read["cohorts"])}
+        read["agreements"] = _attempt(partial(with_needs, read["agreements"], needs))
     mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
     if mistakes:
         raise SiteError(dict.fromkeys(mistakes))
@@ -104,6 +115,8 @@ class Council:
     cohorts: Sequence[Cohort]
     wording: Wording
     linkage: Settings
+    aggregates: Aggregates
+    disclosure: Disclosure
     retention: Retention | None
     rights: Rights = field(default_factory=Rights)
 
@@ -114,17 +127,19 @@ class Council:
         Raises:
             SiteError: a contract, agreement or other site file has a mistake; the message names each with its line.
             KeyProblem: there is no usable key; the message says how to make one.
+            AcceptanceProblem: the register of accepted agreements was changed by hand.
         """
         site, home = site or sites.site(), home or sites.home()
         ring = KeyRing.load(home)
-        vault = Vault(ring)
+        vault, read = Vault(ring), read_site(site)
+        read["agreements"] = counted(read["agreements"], accepted(home, ring))
         return cls(
             site=site,
             home=home,
             ring=ring,
             vault=vault,
             store=Store(home, vault),
-            **read_site(site),
+            **read,
         )
 
     def write(

@@ -14,7 +14,7 @@ from linkage import decisions, protection
 from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELEASE, SOURCE_RECORD, Zone
 
 GROUP = "sharing"
-KINDS = ("summary", "report", "recall")  # what a night lets out; each is put down below released/<night>/
+KINDS = ("summary", "report", "recall", "aggregate")  # what a night lets out; each is put down below released/<night>/
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
 
@@ -112,7 +112,7 @@ def hidden_people(council: Council, people: Sequence[str], known: Collection[str
         dg.AssetSpec(
             t.name,
             group_name=GROUP,
-            deps=["case_summary", "quality_report", "recall_file", OUTPUT_USE.name],
+            deps=["case_summary", "quality_report", "recall_file", "aggregate", OUTPUT_USE.name],
             description=t.meaning,
         )
         for t in (RELEASE, ACCESS_LOG)

@@ -14,6 +14,7 @@ import click
 
 from governance.keys import KeyProblem
 from pipelines import (
+    aggregate_commands,
     agreement_commands,
     evaluation_commands,
     feed_commands,
@@ -62,6 +63,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+main.add_command(aggregate_commands.aggregate)
 main.add_command(agreement_commands.agreements)
 main.add_command(feed_commands.feed)
 main.add_command(key_commands.keys)

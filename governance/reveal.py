@@ -32,7 +32,7 @@ class RevealRefused(Exception):
 class Asker:
     """Who asks, in which team and role, for which of the site's reasons and, where there is one, for which case.
 
-    `login` is the user of the machine, where that is known: a name can be claimed, and the log keeps both.
+    `login` is the account of the machine, where that is known: a name can be claimed, and the log keeps both.
     """
 
     who: str
@@ -42,16 +42,9 @@ class Asker:
     case: str | None = None
     login: str | None = None
 
-    @property
-    def actor(self) -> str:
-        """As the audit log names them."""
-        return f"{self.who} ({self.login})" if self.login and self.login != self.who else self.who
-
     def entry(self, action: str, person_id: str | None, cited: str | None, at: datetime) -> Entry:
         """An entry of the audit log about what they did; `at` is naive UTC."""
-        return Entry(
-            at, self.actor, self.role or None, action, self.team, person_id, self.reason, cited, case=self.case
-        )
+        return Entry(at, self.who, self.role or None, action, self.team, person_id, self.reason, cited, case=self.case)
 
 
 @dataclass(frozen=True)
@@ -216,13 +209,12 @@ def _badly_asked(asker: Asker, council: Organisation) -> str:
     if asker.role not in council.teams[asker.team].roles:
         return f"the team has no such role. Its roles: {', '.join(council.teams[asker.team].roles)}"
     if not council.serves(asker.login, asker.team, asker.role):
-        return "the list of staff in site.yaml does not have this user of the machine in that team and role"
+        return "the list of staff in site.yaml does not have this account of the machine in that team and role"
     return ""
 
 
 def _seen(log: AuditLog, asker: Asker, at: datetime) -> set[str]:
-    """The people whom the same user of the machine, or where it is not known the same name, saw in the last day."""
+    """The people whom the same account of the machine, or where it is not known the same name, saw in the last day."""
     frame = log.frame().filter(pl.col("action") == REVEAL, pl.col("at") > at - DAY)
-    same = pl.col("actor").str.ends_with(f" ({asker.login})") | (pl.col("actor") == asker.login)
-    mine = frame.filter(same if asker.login else pl.col("actor") == asker.who)
+    mine = frame.filter(pl.col("account") == asker.login if asker.login else pl.col("actor") == asker.who)
     return set(mine["person_id"].drop_nulls().to_list())

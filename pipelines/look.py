@@ -74,7 +74,7 @@ def lines(seen: Look, asker: Asker) -> Iterator[str]:
     if not seen.parts:
         yield "No record of the partners that share identity with you stands with this person."
     yield ""
-    yield f"Shown to {asker.actor} for the case {asker.case}, by {seen.revealed.asked.citation}."
+    yield f"Shown to {asker.who} for the case {asker.case}, by {seen.revealed.asked.citation}."
     yield f"It is as of the night of {seen.night}. The audit log has that you looked."
     if seen.withheld:
         yield "Withheld, whether or not they hold anything about this person:"

@@ -11,7 +11,9 @@ import click
 
 @click.command()
 @click.argument("person_id", metavar="PERSON")
-@click.option("--who", required=True, help="Who asks: a name or user id. The log keeps it with the machine's own user.")
+@click.option(
+    "--who", required=True, help="Who asks: a name or user id. The log keeps it, with the account of the machine."
+)
 @click.option("--team", required=True, help="In which team, as site.yaml names it.")
 @click.option("--role", required=True, help="In which role of it.")
 @click.option("--reason", required=True, help="Why, by its name in site.yaml.")
@@ -22,10 +24,10 @@ def reveal(person_id: str, who: str, team: str, role: str, reason: str, case: st
     The audit log has it before anything is shown, refusals too. It is shown on a terminal alone and kept nowhere. To
     re-identify people without authority is an offence (Data Protection Act 2018, section 171).
     """
-    import getpass
     import sys
 
     from assets.context import Council
+    from governance.audit import account
     from governance.reveal import LIMIT, Asker, RevealRefused
     from pipelines.look import lines, look
     from pipelines.review_desk import NAMED, named
@@ -36,7 +38,7 @@ def reveal(person_id: str, who: str, team: str, role: str, reason: str, case: st
         raise click.ClickException(
             "this is shown on a terminal alone, so that nothing of it is kept. Run it there, into no file or pipe."
         )
-    asker = Asker(who.strip(), team, role, reason, case, getpass.getuser())
+    asker = Asker(who.strip(), team, role, reason, case, account())
     try:
         seen = look(Council.open(), asker, person_id)
     except RevealRefused as error:

@@ -1,13 +1,16 @@
-"""Agreements as they count here: what of their files was accepted, and accepting them."""
+"""Accepting agreements for a data folder, and whether the register of acceptances and the audit log agree."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
+from assets.context import Council
+from assets.sharing import audit_log
 from governance import acceptance
-from governance.agreements import Agreements, load_agreements
-from governance.audit import AuditLog, Entry
-from governance.keys import KeyRing
+from governance.agreements import load_agreements
+from governance.audit import Entry
 
 
 def accept(site: Path, home: Path, who: str, names: Iterable[str] | None = None) -> list[str]:
@@ -20,28 +23,18 @@ def accept(site: Path, home: Path, who: str, names: Iterable[str] | None = None)
         SiteError, KeyProblem: see `Council.open`.
         AcceptanceProblem: one of them lacks a signature, or the register cannot be trusted; nothing is accepted.
     """
-    ring, written = KeyRing.load(home), load_agreements(site)
+    council, written = Council.open(site, home), load_agreements(site)
     now = datetime.now(UTC).replace(tzinfo=None)
-    log = AuditLog(home / "ledger" / "audit", ring.key("audit"))
+    log = audit_log(council)
 
     def note(said: str) -> None:
         log.append([Entry(now, who, None, acceptance.ACCEPT, None, None, None, said)])
 
     wanted = [a.name for a in written] if names is None else list(names)
-    return acceptance.accept(home, ring, written, wanted, who, now, note)
+    return acceptance.accept(home, council.ring, written, wanted, who, now, note)
 
 
-def amiss(home: Path, ring: KeyRing) -> list[str]:
+def amiss(council: Council) -> list[str]:
     """Where the register of acceptances and the audit log do not agree, in words."""
-    told = AuditLog(home / "ledger" / "audit", ring.key("audit")).frame()
-    said = told.filter(told["action"] == acceptance.ACCEPT)["agreement"].to_list()
-    return acceptance.amiss(acceptance.accepted(home, ring), said)
-
-
-def counted(written: Agreements, home: Path, ring: KeyRing) -> Agreements:
-    """Of agreements as their files are, what was accepted in this data folder.
-
-    Raises:
-        AcceptanceProblem: the register of acceptances cannot be trusted.
-    """
-    return acceptance.counted(written, acceptance.accepted(home, ring))
+    told = audit_log(council).frame().filter(pl.col("action") == acceptance.ACCEPT)["agreement"].to_list()
+    return acceptance.amiss(acceptance.accepted(council.home, council.ring), told)

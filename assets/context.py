@@ -18,7 +18,7 @@ from governance.agreements import Agreements, load_agreements
 from governance.disclosure.declared import Aggregates, load_aggregates
 from governance.disclosure.profiles import Disclosure, load_disclosure
 from governance.keys import KeyRing
-from governance.organisation import Organisation, load_organisation
+from governance.organisation import Organisation, load_organisation, unknown
 from governance.retention import Retention, load_retention
 from governance.rights import Rights, load_rights
 from governance.vault import Vault
@@ -72,16 +72,18 @@ def read_site(site: Path, strict: bool = False) -> dict[str, Any]:
             {each.agreement for each in agreements} if isinstance(agreements, Agreements) else (),
         )
     )
-    for part in ("agreements", "indicators", "cohorts"):
-        if isinstance(read[part], SiteError):
-            break
-    else:
-        needs = {*read["indicators"], *(cohort.cohort for cohort in read["cohorts"])}
-        read["agreements"] = _attempt(partial(with_needs, read["agreements"], needs))
     mistakes = [m for part in read.values() if isinstance(part, SiteError) for m in part.mistakes]
+    mistakes = mistakes or _unknown_needs(agreements, read["indicators"], read["cohorts"])
     if mistakes:
         raise SiteError(dict.fromkeys(mistakes))
     return read
+
+
+def _unknown_needs(agreements: Agreements, indicators: Iterable[str], cohorts: Sequence[Cohort]) -> list[str]:
+    """Needs that agreements ask for and no rule of the site describes, which nobody would ever meet."""
+    known = {*indicators, *(cohort.cohort for cohort in cohorts)}
+    asked = [(agreements.standing(name).file, need) for name, need in agreements.needs if need not in known]
+    return [f"{file}:1: {unknown('cohort or indicator', need, known)}" for file, need in asked]
 
 
 def _telling(contracts: Any) -> set[str] | None:

@@ -43,17 +43,20 @@ def main() -> None:
 
 
 def _measure(folder: Path) -> None:
+    from assets.agreements import accept
     from assets.context import Council
     from governance.keys import create, key_file
     from pipelines import run
     from pipelines.definitions import build
     from pipelines.demo import FIRST, borough_folder, invent
     from pipelines.progress import Progress, progress
+    from warehouse.site import site
 
     print(f"{PEOPLE:,} people on {os.cpu_count()} cores, one run\n")
     _imports()
     home = folder / "home"
     create(key_file(home))
+    accept(site(), home, "benchmark")
     council = Council.open()
     defs, instance = build(council), run.instance()
 

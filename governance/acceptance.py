@@ -12,14 +12,14 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from governance.agreements import Agreements, Standing
-from governance.keys import KeyRing
+from governance.keys import KeyProblem, KeyRing
 from governance.organisation import COUNCIL, Length, Organisation
 from governance.terms import GEOGRAPHIES, PRECISIONS, Agreement, Export, Onward, Or, People, Share, longer
 
@@ -129,7 +129,7 @@ def accepted(home: Path, ring: KeyRing) -> tuple[Acceptance, ...]:
         seal, entries = str(kept["seal"]), kept["accepted"]
         if hmac.compare_digest(seal.encode(), _seal(entries, ring, int(kept["generation"])).encode()):
             return tuple(Acceptance(**entry) for entry in entries)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, KeyProblem):
         pass
     raise AcceptanceProblem(
         f"{path.name}: the register of accepted agreements was changed by hand, or sealed under another key. Nothing "
@@ -179,7 +179,7 @@ def accept(
         same = before and replace(entry, who=before.who, at=before.at, file=before.file) == before
         if same and not any(gone.agreement == entry.agreement for gone in _gone(agreements, kept)):
             continue
-        if lacking := _unsigned(agreement, before, agreements.council, now.date()):
+        if lacking := _unsigned(agreement, before, agreements.council):
             raise AcceptanceProblem(lacking)
         fresh.append(entry)
     for entry in fresh:
@@ -224,9 +224,9 @@ def base(agreement: Agreement, kept: Sequence[Acceptance]) -> Acceptance | None:
     return found[-1] if found else None
 
 
-def _unsigned(agreement: Agreement, before: Acceptance | None, council: Organisation, on: date) -> str:
+def _unsigned(agreement: Agreement, before: Acceptance | None, council: Organisation) -> str:
     """Why an agreement cannot be accepted for want of a signature; empty where it can."""
-    if not agreement.signed_by(COUNCIL, on):
+    if COUNCIL not in {s.party for s in agreement.signed}:
         return f"{agreement.name} is not signed by {COUNCIL!r} yet. Let it be signed, and write that under `signed`."
     if before is None:
         return ""
@@ -521,9 +521,9 @@ def _recipients(was: Agreement, now: Agreement, council: Organisation) -> Iterat
         yield Change(False, f"{_team(team, council)} receives nothing more", None, team)
     for team in (t for t in after if t in before):
         for role in _new(before[team].roles, after[team].roles):
-            yield Change(True, f"{role} of {_team(team, council)} receives as well", None, team)
+            yield Change(True, f"{_roles_of([role])} of {_team(team, council)} receives as well", None, team)
         for role in _new(after[team].roles, before[team].roles):
-            yield Change(False, f"{role} of {_team(team, council)} receives nothing more", None, team)
+            yield Change(False, f"{_roles_of([role])} of {_team(team, council)} receives nothing more", None, team)
         if before[team].encrypt != after[team].encrypt:
             told = "leave encrypted" if after[team].encrypt else "leave unencrypted"
             yield Change(not after[team].encrypt, f"files for {_team(team, council)} {told}", None, team)
@@ -631,12 +631,12 @@ def _passing_on(was: Agreement, now: Agreement) -> Iterator[Change]:
 # -- in words -------------------------------------------------------------------------------------------------------
 
 
-def whom(people: People | None) -> str:
-    """Whom an agreement covers, in words."""
+def whom(people: People | None, services: Mapping[str, str] | None = None) -> str:
+    """Whom an agreement covers, in words; services under their own names where these are given."""
     if people is None:
         return "everybody"
-    by = people.or_
-    told = [f"people open to {_or(people.open_to)}"] if people.open_to else []
+    by, called = people.or_, {key: name.lower() for key, name in (services or {}).items()}
+    told = [f"people open to {_or([called.get(s, s) for s in people.open_to])}"] if people.open_to else []
     told += [f"people under {by.age_under}"] if by.age_under is not None else []
     told += [f"people of {by.age_from} and over"] if by.age_from is not None else []
     told += [f"people who meet {_or(by.meets)}"] if by.meets else []

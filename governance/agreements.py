@@ -211,10 +211,10 @@ class Agreements:
         return people.expression() if people else pl.lit(True)
 
     @property
-    def asks_for_needs(self) -> bool:
-        """Whether any agreement or export asks which cohorts and indicators a person meets."""
-        asked = [p for a in self._all for p in (a.people, *(e.people for e in a.exports)) if p is not None]
-        return any(people.or_.meets for people in asked)
+    def needs(self) -> list[tuple[str, str]]:
+        """Agreements, and the cohorts and indicators that they or their exports ask whether a person meets."""
+        asked = [(a.name, people) for a in self._all for people in (a.people, *(e.people for e in a.exports)) if people]
+        return [(name, need) for name, people in asked for need in people.or_.meets]
 
     def standing(self, agreement: str) -> Standing:
         """Where an agreement, named as in `sections`, was read, and what of it counts."""

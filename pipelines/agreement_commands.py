@@ -19,6 +19,7 @@ from governance.inert import line
 from warehouse import site as sites
 
 if TYPE_CHECKING:
+    from assets.context import Council
     from governance.acceptance import Acceptance, Change
     from governance.agreements import Agreements
     from governance.terms import Agreement
@@ -41,8 +42,8 @@ def check(day: datetime | None) -> None:
     from assets.agreements import amiss
     from summaries.agreed import remarks, state
 
-    on, counted = _day(day), _counted()
-    needs = 0
+    council, on, needs = _council(), _day(day), 0
+    counted = council.agreements
     for agreement in counted:
         closed = counted.standing(agreement.name).closed
         click.echo(f"{agreement.name}: {'gives nothing' if closed else line(state(agreement, counted, on))}")
@@ -52,7 +53,7 @@ def check(day: datetime | None) -> None:
     if not len(counted):
         needs += 1
         click.echo("There is no agreement, so nobody may see anything. Write one under agreements/.")
-    for wrong in amiss(sites.home(), _ring()):
+    for wrong in amiss(council):
         needs += 1
         click.echo(f"needs somebody: {line(wrong)}.")
     click.echo(f"{len(counted)} agreements, {needs or 'nothing'} to look at.")
@@ -66,7 +67,7 @@ def explain(agreement: str, day: datetime | None) -> None:
     """Say an AGREEMENT in plain words: who may see what of whom, for which reasons, how long, and by what law."""
     from summaries.agreed import explained
 
-    on, counted = _day(day), _counted()
+    on, counted = _day(day), _council().agreements
     written = {a.name: a for a in _written()}
     for known in _chosen(agreement, counted):
         shown = written.get(known.name, known)
@@ -85,7 +86,7 @@ def matrix(day: datetime | None, html: Path | None, teams: tuple[str, ...]) -> N
     from governance.organisation import unknown
     from summaries import matrix as made
 
-    counted = _counted()
+    counted = _council().agreements
     for team in teams:
         if team not in counted.council.teams:
             raise click.BadParameter(unknown("team", team, counted.council.teams))
@@ -101,7 +102,7 @@ def matrix(day: datetime | None, html: Path | None, teams: tuple[str, ...]) -> N
 @click.argument("agreement", required=False)
 def diff(agreement: str | None) -> None:
     """Show what a changed AGREEMENT, or each that changed, opens and closes against what was accepted."""
-    written, kept = _written(), _kept()
+    written, kept = _written(), _kept(_council())
     changed = 0
     for one in _chosen(agreement, written) if agreement else written:
         before, changes = _compared(one, written, kept)
@@ -127,7 +128,7 @@ def accept(agreement: str | None, every: bool, who: str, yes: bool) -> None:
         raise click.UsageError("name one agreement, or say --all.")
     if not line(who) or line(who) != who:
         raise click.BadParameter("say in one line who accepts.", param_hint="--who")
-    written, kept = _written(), _kept()
+    written, kept = _written(), _kept(_council())
     chosen = list(written) if every else _chosen(agreement or "", written)
     for one in chosen:
         before, changes = _compared(one, written, kept)
@@ -145,31 +146,24 @@ def _day(day: datetime | None) -> date:
     return day.date() if day else date.today()
 
 
+def _council() -> Council:
+    """The council, with its agreements as they count."""
+    from assets.context import Council
+
+    return Council.open()
+
+
 def _written() -> Agreements:
     """The agreements as their files say them."""
-    from assets.context import read_site
+    from governance.agreements import load_agreements
 
-    read: Agreements = read_site(sites.site())["agreements"]
-    return read
-
-
-def _ring():  # type: ignore[no-untyped-def]
-    from governance.keys import KeyRing
-
-    return KeyRing.load(sites.home())
+    return load_agreements(sites.site())
 
 
-def _kept() -> tuple[Acceptance, ...]:
+def _kept(council: Council) -> tuple[Acceptance, ...]:
     from governance.acceptance import accepted
 
-    return accepted(sites.home(), _ring())
-
-
-def _counted() -> Agreements:
-    """The agreements as they count."""
-    from assets.agreements import counted
-
-    return counted(_written(), sites.home(), _ring())
+    return accepted(council.home, council.ring)
 
 
 def _chosen(name: str, known: Agreements) -> list[Agreement]:

@@ -16,7 +16,9 @@ from typing import Any
 import click
 import polars as pl
 
+from assets.agreements import accept
 from assets.context import Council
+from governance.acceptance import register_file
 from governance.keys import create, create_delivery_key, delivery_certificate, delivery_key_file, key_file
 from governance.pseudonyms import record_ids
 from linkage.evaluation import scores
@@ -81,6 +83,12 @@ def demonstrate(people: int, seed: int) -> bool:
     if not key_file(home).exists():
         create(key_file(home))
         click.echo(f"Made a key for the demonstration: {key_file(home)}")
+    if not register_file(home).exists():
+        taken = accept(sites.site(), home, "demonstration")
+        click.echo(
+            f"Accepted the {len(taken)} sharing agreements of the invented council, for the demonstration. A real "
+            "council reads first: `kinfold agreements diff`, then `kinfold agreements accept AGREEMENT --who NAME`."
+        )
     council = Council.open()
     _heading(f"{council.organisation.council}, invented, {people:,} people: the night of {night}")
 

@@ -78,7 +78,7 @@ def explained(agreement: Agreement, agreements: Agreements, on: date) -> Iterato
         yield f"  {team}: {roles}" + ("; files leave encrypted to the team's key" if recipient.encrypt else "")
     yield "For which reasons:"
     yield from (f"  {council.reasons.get(reason, reason)}" for reason in agreement.reasons)
-    yield f"About whom: {whom(agreement.people)}."
+    yield f"About whom: {whom(agreement.people, council.services)}."
     yield "What is shared; whatever is not said here is withheld:"
     for number, share in enumerate(agreement.shares):
         yield f"  {clause(number, share, council)}"

@@ -171,7 +171,7 @@ def _team(seen: pl.DataFrame, team: str, matrix: Matrix) -> Row:
                 "purpose": agreement.purpose,
                 "roles": ", ".join(r.replace("_", " ") for r in _each(mine["roles"])),
                 "reasons": "; ".join(council.reasons[r] for r in _each(mine["reasons"])),
-                "people": whom(agreement.people),
+                "people": whom(agreement.people, council.services),
                 "kept": f"summaries {agreed.length(agreement.retention.summary, 'not at all')}, other files "
                 f"{agreed.length(agreement.retention.export, 'not at all')}",
                 "encrypted": matrix.agreements.encrypts(agreement.name, team),

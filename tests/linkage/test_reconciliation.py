@@ -21,6 +21,7 @@ from test_linkage_night import churn
 from village import START, village
 
 from assets import linking
+from assets.agreements import accept
 from assets.context import NIGHT, Council
 from assets.monitoring import USED
 from governance.keys import KeyRing, create, key_file
@@ -30,7 +31,7 @@ from linkage.model import VERSION, Model
 from linkage.night import Linked
 from linkage.settings import Settings
 from pipelines.cli import main
-from warehouse.site import PROJECT
+from warehouse.site import PROJECT, site
 from warehouse.store import Store
 from warehouse.tables import MATCH_EDGE, PERSON_LINK, SOURCE_RECORD, Zone
 
@@ -55,6 +56,7 @@ def council(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.delenv("KINFOLD_KEY", raising=False)
         patch.delenv("KINFOLD_KEY_FILE", raising=False)
         create(key_file(home))
+        accept(site(), home, "test")
         council = Council.open()
         in_force = pl.DataFrame({"model_id": [model.model_id]})
         council.store.put(Zone.VAULT, linking.MODEL, {"in_force": in_force, **model.frequencies})

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from assets.agreements import accept
 from assets.context import Council
 from assets.people import MODEL
 from assets.sharing import audit_log
@@ -48,6 +49,7 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
         if file.name.partition(".")[0] not in FEEDS:
             file.unlink()  # every command reads what is there
     create(key_file(home))
+    accept(site, home, "test")
     council = Council.open(site, home)
     rows = []
     for n in range(40):

@@ -92,6 +92,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """The borough's first deliveries, ingested; no night yet."""
     place = Place(tmp_path_factory.mktemp("council"))
     place.run("keys", "init")
+    place.run("agreements", "accept", "--all", "--who", "test", "--yes")
     place.run("generate", "--people", str(PEOPLE), "--day", str(FIRST), "--truth", str(place.folder / "truth"))
     shutil.rmtree(place.folder / "truth")  # so that nothing could read it
     place.run("ingest")

@@ -12,11 +12,13 @@ import polars as pl
 import pytest
 
 from assets import monitoring
+from assets.agreements import accept
 from assets.context import NIGHT, Council
 from feeds.deliveries import find_deliveries, land
 from feeds.intake import check
 from feeds.ledger import current_all, loads
 from governance.keys import create, key_file
+from warehouse.site import site
 from warehouse.tables import (
     DWELLING,
     EVENT,
@@ -54,6 +56,7 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
         patch.setenv("KINFOLD_HOME", str(home))
         patch.delenv("KINFOLD_KEY", raising=False)
         create(key_file(home))
+        accept(site(), home, "test")
         whole = Council.open()
     council = replace(whole, contracts={FEED: whole.contracts[FEED]})
     path = home / "drop" / "police" / "missing_2026-11-20.csv"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from assets import returned
+from assets.agreements import accept
 from assets.context import Council
 from assets.sharing import audit_log
 from feeds.deliveries import find_deliveries, land
@@ -18,6 +19,7 @@ from feeds.intake import check
 from feeds.ledger import loads
 from governance.agreements import Agreements
 from governance.keys import create, key_file
+from warehouse.site import site
 
 NOW = datetime(2026, 11, 20, 1)
 FEED = "police-missing"
@@ -35,6 +37,7 @@ def council(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Council:
     monkeypatch.setenv("KINFOLD_HOME", str(home))
     monkeypatch.delenv("KINFOLD_KEY", raising=False)
     create(key_file(home))
+    accept(site(), home, "test")
     return Council.open()
 
 

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from assets import marts, monitoring, recall, sharing
+from assets.agreements import accept
 from assets.context import NIGHT, Council
 from assets.sharing import audit_log, releaser
 from assets.summaries import SHOWN
@@ -24,6 +25,7 @@ from governance.release import Item, ReleaseRefused
 from linkage import decisions
 from pipelines.cli import main
 from summaries import changes
+from warehouse.site import site
 from warehouse.tables import (
     ACCESS_LOG,
     ALERT,
@@ -133,6 +135,7 @@ def council_at(home: Path, patch: pytest.MonkeyPatch, key: bool = False) -> Coun
         patch.delenv(name, raising=False)
     if key:
         create(key_file(home))
+        accept(site(), home, "test")
     return replace(Council.open(), contracts={})
 
 

@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from assets.agreements import accept
 from assets.context import Council
 from assets.people import MODEL
 from assets.sharing import audit_log
@@ -82,6 +83,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Council:
     agreement.write_text(re.sub(r".*from: food-bank.*\n", "", text), "utf-8")  # its trustees did not agree
     home = place / "home"
     create(key_file(home))
+    accept(site, home, "test")
     council = Council.open(site, home)
     ids = [record_ids(feed, pl.Series([key]), council.ring).item() for feed, key, *_ in ROWS]
     names = ["feed", "source_key", "forename", "surname", "birth_date", "address", "postcode"]

@@ -7,7 +7,7 @@ What belongs here: which places there are and in which order they are cleared. W
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from typing import Any
 import polars as pl
 
 from assets.context import Council
-from assets.sharing import audit_log, ever_released, releaser
+from assets.sharing import audit_log, ever_released, let_out, releaser
 from feeds import arrivals
 from feeds.deliveries import delivered, deliveries
 from feeds.erasing import Taken, rows_of, without
+from feeds.ledger import latest_accepted
 from feeds.readers import Rejected
 from governance import erasure, outbox
 from governance.audit import Entry
 from governance.erasure import CASES, REGISTER, ErasureRefused, Whom
-from governance.release import RECALL
+from governance.release import RECALL, Item
 from governance.sealing import ENDING
 from governance.traces import Traces, holding, traces_of
 from summaries import erasure as pages
@@ -44,9 +45,10 @@ from warehouse.tables import (
 )  # fmt: skip
 
 ERASE, OVERRIDE = "erase", "override"  # what the audit log calls them
-STATE = "linkage_state"
+STATE, MODEL = "linkage_state", "model/linkage"  # of linkage, in the vault
 PENDING, ERASED = "pending", "erased"
 LEDGERS = ("releases", "recalls", "access_log")  # marts that are the ledger's: they keep ids, as it does
+SAID = ("who", "reason", "at", "state", "override_by", "override_reason")
 OF_PEOPLE = (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE)
 
 
@@ -61,6 +63,7 @@ class Case:
         who, reason: who asks for it and why, for the audit log.
         at: when it was begun (UTC, naive).
         state: pending, until every place has been cleared once; then erased.
+        override_by, override_reason: who overrode what stands against it, and why; empty where nobody had to.
     """
 
     erasure_id: str
@@ -71,6 +74,8 @@ class Case:
     reason: str
     at: datetime
     state: str = PENDING
+    override_by: str = ""
+    override_reason: str = ""
 
 
 # -- whom it reaches ---------------------------------------------------------------------------------------------------
@@ -187,29 +192,33 @@ def _keyed(council: Council, records: pl.Series) -> pl.DataFrame:
 # -- carrying it out ---------------------------------------------------------------------------------------------------
 
 
-def erase(council: Council, case: Case, override: tuple[str, str] | None = None) -> dict[str, int]:
+def erase(council: Council, case: Case) -> dict[str, int]:
     """Erase, everywhere; how many rows or files went, by place.
 
-    The audit log is told first. From the moment at which the register knows the records nothing of them comes in, and
-    what a kill leaves undone is done by `resume`, which the night begins with.
-
-    Args:
-        override: who overrode the legal holds that stand against it, and why.
+    The audit log is told before anything goes. From the moment at which the register knows the records nothing of them
+    comes in, and what a kill leaves undone is done by `resume`, which the night begins with.
     """
-    entries = [_entry(case, ERASE, case.who, case.reason)]
-    if override:
-        entries.insert(0, _entry(case, OVERRIDE, *override))
-    audit_log(council).append(entries)
     _keep(council, case)
-    erasure.register(council.store, case.records, case.erasure_id, case.at)
     return _carry_out(council, case)
 
 
 def resume(council: Council) -> int:
-    """Carry out what was begun and not brought to its end; how many erasures that were."""
+    """Carry out what was begun and not brought to its end; how many erasures that were.
+
+    Raises:
+        ErasureRefused: the audit log tells of an erasure that the register does not know: the register is an older one,
+            and would let the erased come back.
+    """
+    told = audit_log(council).frame().filter(pl.col("action") == ERASE)["release_id"].drop_nulls().unique()
+    known = {*erasure.erased(council.store)["erasure_id"], *council.store.folders(Zone.VAULT, CASES)}
+    if lost := [one for one in told if one not in known]:
+        raise ErasureRefused(
+            f"the register of erasures does not know {len(lost)} erasures of which the audit log tells, first "
+            f"{lost[0]}. Restore vault/{REGISTER} from the newest backup; nothing runs until then, for they would "
+            "come back."
+        )
     cases = [case for case in kept(council) if case.state == PENDING]
     for case in cases:
-        erasure.register(council.store, case.records, case.erasure_id, case.at)
         _carry_out(council, case)
     return len(cases)
 
@@ -228,12 +237,34 @@ def kept(council: Council) -> list[Case]:
     return sorted(found, key=lambda case: (case.at, case.erasure_id))
 
 
+def ids_of(case: Case) -> set[str]:
+    """The ids by which somebody may ask for an erasure that was begun."""
+    return {*case.whom.records, *case.whom.people, case.erasure_id}
+
+
+def unpublished(council: Council) -> list[str]:
+    """Feeds of which something was accepted since the last night, so that records of people may be unknown to it."""
+    used = council.store.manifest().get("deliveries", {}) if council.store.published() else {}
+    return [feed for feed in council.contracts if latest_accepted(council.store, feed) not in (None, used.get(feed))]
+
+
+def page(council: Council, case: Case, left: pl.DataFrame, done: bool) -> str:
+    """Let the page of a proof out to those who answer for information governance; its path below the outbox."""
+    now, team = datetime.now(UTC).replace(tzinfo=None), council.organisation.quality_for
+    who = council.organisation.teams[team]
+    state = "carried out, and proven after a night" if done else "carried out"
+    content = pages.proof(left, now.date(), case.erasure_id, state).encode()
+    name = f"erasure {case.erasure_id} {now:%H%M%S}"
+    item = Item("report", team, who.roles[0], who.reason, None, content, name=name)
+    return str(let_out(council, [item], now.date(), case.who)["file"].item())
+
+
 def _keep(council: Council, case: Case) -> None:
     ids = [
         pl.DataFrame({"kind": kind, "id": getattr(case.whom, kind)}, schema={"kind": pl.String, "id": pl.String})
         for kind in Whom.__dataclass_fields__
     ]
-    said = pl.DataFrame([{"who": case.who, "reason": case.reason, "at": case.at, "state": case.state}])
+    said = pl.DataFrame([{name: getattr(case, name) for name in SAID}])
     frames = {"ids": pl.concat(ids), "records": case.records, "traces": case.traces.frame(), "said": said}
     council.store.put(Zone.VAULT, f"{CASES}/{case.erasure_id}", frames)
 
@@ -244,10 +275,15 @@ def _entry(case: Case, action: str, who: str, reason: str) -> Entry:
 
 
 def _carry_out(council: Council, case: Case) -> dict[str, int]:
+    log = audit_log(council)
+    if not log.frame().filter(action=ERASE, release_id=case.erasure_id).height:
+        override = [_entry(case, OVERRIDE, case.override_by, case.override_reason)] if case.override_by else []
+        log.append([*override, _entry(case, ERASE, case.who, case.reason)])
+    erasure.register(council.store, case.records, case.erasure_id, case.at)
     gone = feeds(council, case.whom.records) | tables(council, case.whom)
     gone["marts"] = releases(council, case.whom)
     gone["outbox"] = files(council, case)
-    _keep(council, Case(**{**vars(case), "state": ERASED}))
+    _keep(council, replace(case, state=ERASED))
     return gone
 
 
@@ -272,8 +308,10 @@ def tables(council: Council, whom: Whom) -> dict[str, int]:
             name = folder.partition("/")[0]
             if name in ("feed", "model", CASES) or folder == REGISTER:
                 continue
-            change = _linked(council, folder, whom) if name == STATE else _named(name, whom)
-            gone[zone.value] += store.amend(zone, folder, change)
+            if name == STATE:
+                gone[zone.value] += _linked(council, folder, whom)
+            else:
+                gone[zone.value] += store.amend(zone, folder, _named(name, whom))
     return gone
 
 
@@ -281,21 +319,23 @@ def _named(name: str, whom: Whom) -> Callable[[str, pl.DataFrame], pl.DataFrame]
     return lambda _, frame: whom.without(name, frame)
 
 
-def _linked(council: Council, folder: str, whom: Whom) -> Callable[[str, pl.DataFrame], pl.DataFrame]:
-    names = council.store.names(Zone.VAULT, folder)
-    held = False
-    if "state" in names:
-        state = council.store.get(Zone.VAULT, folder, "state")
-        if "record_id" in state.collect_schema():
-            ids = state.select("record_id").collect()["record_id"]
-            held = bool(ids.is_in(whom.records.implode()).any())
+def _linked(council: Council, folder: str, whom: Whom) -> int:
+    """Take them out of what linkage kept of a night; how many rows went, what is merely made anew not counted."""
+    store, gone = council.store, 0
+    names = store.names(Zone.VAULT, folder)
+    state = store.get(Zone.VAULT, folder, "state").collect() if "state" in names else pl.DataFrame()
+    held = "record_id" in state.columns and bool(state["record_id"].is_in(whom.records.implode()).any())
 
     def change(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        nonlocal gone
         if name in ("state", "keys", "ends"):  # rows are places in one another
             return frame.clear() if held and frame.height else frame
-        return whom.without(name, frame)
+        rest = whom.without(name, frame)
+        gone += frame.height - rest.height
+        return rest
 
-    return change
+    store.amend(Zone.VAULT, folder, change)
+    return gone
 
 
 def releases(council: Council, whom: Whom) -> int:
@@ -334,6 +374,10 @@ def files(council: Council, case: Case) -> int:
 
     count = releaser(council, case.who).recall(rows, notice, now, told)
     _unlist(place, set(rows["file"]))
+    for path in _plain(place):  # what no ledger knows of, such as a file of a night that was killed
+        if case.traces.in_text(_text(path)):
+            path.unlink()
+            count += 1
     return count
 
 
@@ -355,6 +399,18 @@ def _plain(place: Path) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", "replace")
+
+
+def proven(council: Council, case: Case) -> bool:
+    """Forget what an erasure kept for its proof, once nothing is left and a night has been published since.
+
+    Whether it was forgotten. The register keeps the records' ids; the audit log, that they were erased.
+    """
+    published = council.store.published()
+    if case.state != ERASED or published is None or published <= case.at.date():
+        return False
+    council.store.remove(Zone.VAULT, f"{CASES}/{case.erasure_id}")
+    return True
 
 
 # -- the proof ---------------------------------------------------------------------------------------------------------
@@ -381,6 +437,7 @@ def prove(council: Council, case: Case) -> pl.DataFrame:
             told(place, IDS_SOUGHT, holding(frame, ids), kept=held)
             if not own and not folder.startswith("model/"):
                 told(place, VALUES_SOUGHT, case.traces.in_frame(frame))
+    told("linkage model", "names that nobody else has", _in_model(council, case), kept=True)
     _prove_landing(council, case, told)
     _prove_marts(council, case, ids, told)
     for path in sorted(council.home.rglob("*")):
@@ -397,6 +454,21 @@ def prove(council: Council, case: Case) -> pl.DataFrame:
 IDS_SOUGHT, VALUES_SOUGHT = "ids", "names with date of birth, ids of the person"
 _PLACES = {"drop": "drop folder", "ledger": "ledger and audit log", "tmp": "temporary files"}
 Tell = Callable[..., None]
+
+
+def _in_model(council: Council, case: Case) -> int:
+    """How many of their names, which nobody else has, the linkage model's tables of how frequent names are hold."""
+    store, night = council.store, council.store.published()
+    if not store.has(Zone.VAULT, MODEL) or night is None:
+        return 0
+    known, found = store.scan(SOURCE_RECORD, night).select("forename", "surname").collect(), 0
+    for column in ("forename", "surname"):
+        if column not in store.names(Zone.VAULT, MODEL):
+            continue
+        theirs = pl.Series([getattr(name, column) for name in case.traces.names], dtype=pl.String).unique()
+        alone = theirs.filter(~theirs.is_in(known[column].drop_nulls().implode()))
+        found += holding(store.get(Zone.VAULT, MODEL, column).collect(), alone)
+    return found
 
 
 def _prove_landing(council: Council, case: Case, told: Tell) -> None:

@@ -20,7 +20,8 @@ from feeds.contracts import Event
 from feeds.deliveries import day_of, delivered, deliveries
 from feeds.ledger import QUARANTINE, current_all, latest_accepted, loaded, loaded_as
 from governance.erasure import Whom
-from governance.retention import BIRTHS, LASTING, TABLES, month_of, overdue, until
+from governance.retention import BIRTHS, LASTING, TABLES, Standing, month_of, overdue, until
+from governance.retention import against as standing_against
 from warehouse import marts
 from warehouse.tables import PERSON, PERSON_LINK, SOURCE_RECORD, Table, Zone
 
@@ -188,6 +189,19 @@ def _releases(council: Council, night: date) -> list[str]:
     live = str(council.store.published())
     stamps = marts.releases(council.home / "marts")
     return [s for s in stamps if s != live and kept_for.after(date.fromisoformat(s[:10])) < night]
+
+
+def against(council: Council, case: erasure.Case, today: date) -> list[Standing]:
+    """What stands against an erasure: an open case, or a period for which the law has the council keep something."""
+    store, night = council.store, council.store.published()
+    if council.retention is None or night is None:
+        return []
+    known, told = births(council, None, night), []
+    for table in TABLES:
+        mine = pl.col("record_id").is_in(case.whom.records.implode()) & pl.col("known_to").is_null()
+        rows = store.scan(table, night).filter(mine).collect()
+        told.append((table, rows, _until(council, table, rows, known)))
+    return standing_against(council.retention, told, today)
 
 
 def next_month(night: date) -> date:

@@ -26,6 +26,9 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from governance import master as masters
 from governance.master import KeyProblem
+from governance.roster import Roster
+from warehouse.store import live
+from warehouse.tables import Zone
 
 FORMAT = 1
 LENGTH = 32  # bytes of a data key
@@ -36,7 +39,7 @@ FORMER = (
     "alert", "audit", "case", "council", "event", "household", "involvement", "person", "recall", "record",
     "relationship", "release", "review", "terms", "voice", DELIVERY, *VAULT,
 )  # fmt: skip
-"""The purposes that keys were derived for before there was a store."""
+"""The purposes that keys were derived for before there was a store; a new store has a random key for each."""
 
 Found = tuple[int, bytes, bool]  # generation, key, and whether it was derived from a master key
 Find = Callable[[str, int | None], Found]
@@ -172,15 +175,23 @@ def begun(home: Path, master: bytes) -> Book:
     Raises:
         KeyProblem: the store is missing although there was one; or the master key is not that of the data.
     """
-    if store_file(home).exists():
-        return read(home, master)
+    if store_file(home).exists() and (book := read(home, master)).newest(ROSTER):
+        return book
     with locked(home):
-        if store_file(home).exists():
-            return read(home, master)
         now = moment()
-        keys = [Entry(p, 1, now, wrapped(master, p, 1, former(master, p)), derived=True) for p in FORMER]
-        book = Book(keys=tuple(keys) if _was_derived(home, master) else ())
-        return kept(home, master, book)
+        if store_file(home).exists():
+            book = read(home, master)
+        else:
+            was = _was_derived(home, master)
+            made = {purpose: former(master, purpose) if was else secrets.token_bytes(LENGTH) for purpose in FORMER}
+            book = Book(keys=tuple(Entry(p, 1, now, wrapped(master, p, 1, k), derived=was) for p, k in made.items()))
+        if book.newest(ROSTER):
+            return book
+        key = secrets.token_bytes(LENGTH)
+        Roster(home, lambda: key).adopt(live(home, Zone.VAULT))
+        return kept(
+            home, master, replace(book, keys=(*book.keys, Entry(ROSTER, 1, now, wrapped(master, ROSTER, 1, key))))
+        )
 
 
 def read(home: Path, master: bytes) -> Book:

@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from governance.keys import KeyProblem, KeyRing
-from governance.keystore import SEAL, WRAP
+from governance.keystore import ROSTER, SEAL, WRAP
+from governance.roster import Roster
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -72,6 +73,10 @@ class Vault:
 
     def __repr__(self) -> str:
         return "Vault(...)"
+
+    def roster(self, home: Path) -> Roster:
+        """What says which generations of a data folder's vault are in force."""
+        return Roster(home, lambda: self._ring.key(ROSTER))
 
     def write(self, frame: pl.DataFrame, path: Path, name: str) -> None:
         """Write `frame` encrypted to `path`, bound to `name`, and its sidecar beside it; both synced, mode 0600."""

@@ -35,8 +35,27 @@ class StoreError(Exception):
     """Something is not in the store, or does not belong where it was to go; the message says what to do."""
 
 
+class Roster(Protocol):
+    """Which generation of each folder of the vault is in force; None stands for no folder."""
+
+    def holds(self, folder: str, generation: str | None) -> bool:
+        """Whether a generation of a folder is in force."""
+
+    def folders(self) -> list[str]:
+        """The folders that there must be."""
+
+    def promise(self, folder: str, generation: str | None) -> None:
+        """Say that a generation is about to take the place of the present one."""
+
+    def settle(self, folder: str, generation: str | None) -> None:
+        """Say that it has."""
+
+
 class Cipher(Protocol):
     """How the vault zone's files are written and read; `name` is bound to the content."""
+
+    def roster(self, home: Path) -> Roster:
+        """What says which generations of a data folder's vault are in force."""
 
     def write(self, frame: pl.DataFrame, path: Path, name: str) -> None:
         """Write a frame so that it can only be read under the same name."""
@@ -64,7 +83,7 @@ class Store:
 
     def __init__(self, home: Path, cipher: Cipher) -> None:
         self.home = Path(home)
-        self._cipher = cipher
+        self._cipher, self._roster = cipher, cipher.roster(self.home)
         for name in ("", *FOLDERS):
             (self.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -126,9 +145,14 @@ class Store:
     def folders(self, zone: Zone, under: str) -> list[str]:
         """Names of the folders and datasets directly below a folder, sorted; empty where there is none."""
         place = self._path(zone, under)
-        if not place.is_dir():
-            return []
-        return sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+        found = (
+            {p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith(".")} if place.is_dir() else set()
+        )
+        if zone is Zone.VAULT:
+            expected = (f.removeprefix(f"{under}/") for f in self._roster.folders() if f.startswith(f"{under}/"))
+            for name in {f.partition("/")[0] for f in expected} - found:
+                raise StoreError(_not_in_force(f"{under}/{name}", None))
+        return sorted(found)
 
     def names(self, zone: Zone, folder: str) -> list[str]:
         """Names of the frames in a written folder, sorted; empty where there is none."""
@@ -137,15 +161,15 @@ class Store:
 
     def written(self, zone: Zone) -> list[str]:
         """Every written folder of a zone, those of canonical tables too, sorted."""
-        found: list[str] = []
-        for place, folders, _ in os.walk(self.home / zone.value):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            links = [name for name in folders if (Path(place) / name).is_symlink()]
-            found += [(Path(place) / name).relative_to(self.home / zone.value).as_posix() for name in links]
-            folders[:] = [name for name in folders if name not in links]
-        return sorted(found)
+        return list(live(self.home, zone))
 
-    def amend(self, zone: Zone, folder: str, change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> int:
+    def amend(
+        self,
+        zone: Zone,
+        folder: str,
+        change: Callable[[str, pl.DataFrame], pl.DataFrame],
+        touches: Callable[[pl.Schema], pl.Expr] | None = None,
+    ) -> int:
         """Change the frames of a written folder, of a closed night too, by one rename; return how many rows went.
 
         For erasure and retention alone: what was kept is never corrected otherwise.
@@ -153,6 +177,7 @@ class Store:
         Args:
             change: is given a frame's name and (a part of) the frame; it returns the very same frame where nothing is
                 to change in it, and neither adds columns nor changes their types.
+            touches: whether a row is to be changed; a frame without such a row is not read but for what that asks for.
 
         Raises:
             StoreError: the folder is not there.
@@ -164,7 +189,10 @@ class Store:
         changed: dict[str, pl.DataFrame] = {}
         gone = 0
         for name in names:
-            frame = self._open(zone, folder, generation, name).collect()
+            rows = self._open(zone, folder, generation, name)
+            if touches and not rows.select(touches(rows.collect_schema()).any()).collect().item():
+                continue
+            frame = rows.collect()
             after = change(_LATER.sub("", name), frame)
             if after is not frame:
                 changed[name] = after
@@ -204,7 +232,11 @@ class Store:
     def remove(self, zone: Zone, folder: str) -> None:
         """Take a written folder away, where it is there; a reader that has it open keeps it."""
         link = self._path(zone, folder)
+        if zone is Zone.VAULT and not self._roster.holds(folder, None):
+            self._roster.promise(folder, None)
         link.unlink(missing_ok=True)
+        if zone is Zone.VAULT and link.parent.is_dir():
+            self._roster.settle(folder, None)
         _sweep(link)
 
     def files(self, zone: Zone) -> Iterator[tuple[Path, str]]:
@@ -374,9 +406,12 @@ class Store:
 
     def _found(self, zone: Zone, folder: str) -> Path | None:
         link = self._path(zone, folder)
-        if not link.is_symlink():
-            return None
-        return link.parent / link.readlink()
+        generation = _target(link)
+        if zone is Zone.VAULT and not self._roster.holds(folder, generation):
+            generation = _target(link)  # it may have been replaced between the two looks
+            if not self._roster.holds(folder, generation):
+                raise StoreError(_not_in_force(folder, generation))
+        return link.parent / generation if generation else None
 
     @contextmanager
     def _generation(self, zone: Zone, folder: str) -> Iterator[Path]:
@@ -391,7 +426,11 @@ class Store:
         try:
             yield made
             _sync(made)
+            if zone is Zone.VAULT:
+                self._roster.promise(folder, made.name)
             _point(link, made.name)
+            if zone is Zone.VAULT:
+                self._roster.settle(folder, made.name)
         finally:
             _sweep(link)
 
@@ -440,6 +479,33 @@ class Store:
             return None
         digests: dict[str, str] = json.loads((generation / DIGESTS).read_text())
         return generation, digests
+
+
+def live(home: Path, zone: Zone) -> dict[str, str]:
+    """Every written folder of a zone, by the generation that it points at."""
+    found: dict[str, str] = {}
+    for place, folders, _ in os.walk(home / zone.value):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
+        found |= {link.relative_to(home / zone.value).as_posix(): link.readlink().name for link in links}
+        folders[:] = [name for name in folders if Path(place) / name not in links]
+    return dict(sorted(found.items()))
+
+
+def _target(link: Path) -> str | None:
+    """The name of the generation that a link points at."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return None
+
+
+def _not_in_force(folder: str, generation: str | None) -> str:
+    what = "an older version of it was put back" if generation else "it was taken away"
+    return (
+        f"vault/{folder} is not what was written there last: {what}. Restore vault/ and ledger/ from the same backup. "
+        f"If that was done on purpose, say `kinfold keys accept {folder}`."
+    )
 
 
 def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -167,7 +167,7 @@ class _Ledger:
 
     def judged(self, file: str, digest: str) -> tuple[date | None, str]:
         """The day on which a file, as path below the outbox, must be gone, and why it is strange, if it is."""
-        team, _, name = file.rpartition("/")
+        team, name = file.partition("/")[0], file.rpartition("/")[2]
         same = self.by_digest.get(digest, [])
         if same:
             own = [row for row in same if row["file"] == file] or [row for row in same if row["team"] == team]

@@ -32,6 +32,7 @@ from warehouse.tables import RELEASE
 BATCH = 2000  # files to one append of the audit log
 RECALL, EXPORT = "recall", "export"
 SUBJECT, SUBJECT_ACCESS = "subject", "subject_access"  # a kind of file and the reason for it: a person's own data
+UNKNOWN = "unknown"
 BY_LAW = "UK GDPR Article 15"
 FEW = 64  # files that are synced one by one rather than with all that the machine holds
 PAGE = ".html"
@@ -369,14 +370,17 @@ class Releaser:
         return [made, *(replace(made, person_id=person) for person in item.people)]
 
     def _entry(self, item: Item, action: str, now: datetime, cited: str | None, release_id: str | None) -> Entry:
+        """An entry about an item; what the council does not know, and might be a name, is no word of the log."""
+        council = self._agreements.council
+        team = council.teams.get(item.team)
         return Entry(
             at=now,
             actor=self._actor,
-            role=item.role,
+            role=item.role if team and item.role in team.roles else UNKNOWN,
             action=action,
-            team=item.team,
+            team=item.team if team else UNKNOWN,
             person_id=item.person_id,
-            reason=item.reason,
+            reason=item.reason if item.reason in council.reasons else UNKNOWN,
             agreement=cited,
             release_id=release_id,
         )
@@ -404,9 +408,11 @@ class _Gate:
         if item.kind == EXPORT:
             return self._by_export(item)
         if not item.shared:
-            about_nobody = item.kind in ("report", RECALL) and item.person_id is None
-            until = item.until if item.kind == RECALL else None
-            return _Yes((), None, until) if about_nobody else "it does not say what it shows"
+            if item.kind not in ("report", RECALL) or item.person_id is not None:
+                return "it does not say what it shows"
+            if item.role not in self._agreements.council.teams[item.team].roles:
+                return "the team has no such role"
+            return _Yes((), None, item.until if item.kind == RECALL else None)
         covering = tuple(a for a in self._asking(item) if self._covers(a, item.person_id))
         kind = (item.kind, item.team, item.role, item.reason, item.shared, covering)
         if kind not in self._answers:

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from governance.agreements import Agreements, Answer, Question, Subject, subjects
-from governance.audit import AuditLog, Entry
+from governance.audit import AuditLog, Entry, account
 from governance.organisation import Organisation
 
 IDENTITY = "identity"
@@ -32,7 +32,7 @@ class RevealRefused(Exception):
 class Asker:
     """Who asks, in which team and role, for which of the site's reasons and, where there is one, for which case.
 
-    `login` is the account of the machine, where that is known: a name can be claimed, and the log keeps both.
+    `login` is who signed in to the machine, where that is known: a name can be claimed, and the log keeps both.
     """
 
     who: str
@@ -141,7 +141,7 @@ def reveal(
         log.append([known(asker, agreements.council).entry(REFUSE, person_id, None, at)])
         why = wrong or next(iter(dict.fromkeys(asked.refused.values())), "there is no feed")
         raise RevealRefused(f"not shown: {why}. The audit log has that it was asked for.")
-    seen = _seen(log, asker, at) | {person_id}
+    seen = _seen(log, at) | {person_id}
     entries = [asker.entry(REVEAL, person_id, asked.citation, at)]
     if len(seen) > LIMIT:
         entries.append(asker.entry(MANY, person_id, None, at))
@@ -213,8 +213,7 @@ def _badly_asked(asker: Asker, council: Organisation) -> str:
     return ""
 
 
-def _seen(log: AuditLog, asker: Asker, at: datetime) -> set[str]:
-    """The people whom the same account of the machine, or where it is not known the same name, saw in the last day."""
+def _seen(log: AuditLog, at: datetime) -> set[str]:
+    """The people whom the same account of the machine saw in the last day, whatever name was given."""
     frame = log.frame().filter(pl.col("action") == REVEAL, pl.col("at") > at - DAY)
-    mine = frame.filter(pl.col("account") == asker.login if asker.login else pl.col("actor") == asker.who)
-    return set(mine["person_id"].drop_nulls().to_list())
+    return set(frame.filter(pl.col("account") == account())["person_id"].drop_nulls())

@@ -27,7 +27,7 @@ def reveal(person_id: str, who: str, team: str, role: str, reason: str, case: st
     import sys
 
     from assets.context import Council
-    from governance.audit import account
+    from governance.audit import login
     from governance.reveal import LIMIT, Asker, RevealRefused
     from pipelines.look import lines, look
     from pipelines.review_desk import NAMED, named
@@ -38,7 +38,7 @@ def reveal(person_id: str, who: str, team: str, role: str, reason: str, case: st
         raise click.ClickException(
             "this is shown on a terminal alone, so that nothing of it is kept. Run it there, into no file or pipe."
         )
-    asker = Asker(who.strip(), team, role, reason, case, account())
+    asker = Asker(who.strip(), team, role, reason, case, login())
     try:
         seen = look(Council.open(), asker, person_id)
     except RevealRefused as error:

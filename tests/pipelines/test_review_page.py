@@ -18,11 +18,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from assets.agreements import accept
 from assets.context import Council
 from assets.people import MODEL
 from assets.sharing import audit_log
-from governance.keys import create, key_file
+from governance.acceptance import accept
+from governance.agreements import load_agreements
+from governance.keys import KeyRing, create, key_file
 from governance.pseudonyms import record_ids
 from linkage import decisions, review
 from linkage.comparisons import COMPARISONS
@@ -83,7 +84,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Council:
     agreement.write_text(re.sub(r".*from: food-bank.*\n", "", text), "utf-8")  # its trustees did not agree
     home = place / "home"
     create(key_file(home))
-    accept(site, home, "test")
+    accept(home, KeyRing.load(home), load_agreements(site), ["record-review v1"], "test", NOW, lambda said: None)
     council = Council.open(site, home)
     ids = [record_ids(feed, pl.Series([key]), council.ring).item() for feed, key, *_ in ROWS]
     names = ["feed", "source_key", "forename", "surname", "birth_date", "address", "postcode"]

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.history import standing
-from assets.sharing import logged, releaser
+from assets.sharing import LOOKED_AT, logged, releaser
 from governance import inert
 from governance.disclosure import counted
 from governance.disclosure.declared import Aggregate
@@ -72,7 +72,8 @@ def marts(council: Council, night: date) -> Iterator[MartTable]:
 
 @dg.asset(
     group_name=GROUP,
-    deps=[t.name for t in (PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, INDICATOR, COHORT_MEMBER)],
+    deps=[t.name for t in (PERSON_PROFILE, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, INDICATOR, COHORT_MEMBER)]
+    + [LOOKED_AT],
     description="Tables of counts: small ones hidden, the rest rounded, none to be worked out from another.",
 )
 def aggregate(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from assets import aggregates, people, retention, summaries
+from assets import aggregates, audit, people, retention, summaries
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
 from assets.risk import in_force
@@ -16,7 +16,6 @@ from governance.retention import month_of
 from warehouse import marts
 from warehouse.marts import MartTable
 from warehouse.tables import (
-    ACCESS_LOG,
     ALERT,
     COHORT_MEMBER,
     EVENT,
@@ -62,7 +61,6 @@ NAMES = {
     FEED_FRESHNESS: "feed_freshness",
     RELEASE: "releases",
     RECALL: "recalls",
-    ACCESS_LOG: "access_log",
 }
 OF_PEOPLE = Column("person_id", pl.String, "the person whom it is about, by the links of this night")
 BECAUSE = Column(
@@ -74,7 +72,6 @@ CHECK = "marts_are_whole"
 BY_DECISION = ("register", "review", "council")
 HIDDEN = "address"  # a recall for which no mart is recalled: to tell of it at all would tell whose it is
 DECIDED = "decision"
-STEWARDSHIP = {"decide": "decide", "protect": "decide", "withdraw": "withdraw", "unprotect": "withdraw"}
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -101,7 +98,7 @@ def mart_of(council: Council, table: Table, night: date) -> MartTable:
 def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
     """Rows as analysts may have them: what was decided of people's links and addresses is told as one kind of decision.
 
-    The id from which somebody was parted by decision is left out, as is whom an entry of a steward's is about.
+    The id from which somebody was parted by decision is left out.
     """
     if table is RECALL:
         frame = frame.filter(pl.col("because").ne_missing(HIDDEN))
@@ -114,13 +111,6 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
                 pl.when(decided).then(None).otherwise("other_person_id").alias("other_person_id"),
                 pl.when(decided).then(pl.lit("a decision about its records")).otherwise("cause").alias("cause"),
             )
-    if table is ACCESS_LOG:
-        by_steward = pl.col("action").is_in(list(STEWARDSHIP))
-        frame = frame.with_columns(
-            pl.col("action").replace(STEWARDSHIP),
-            pl.lit(None, pl.String).alias("case"),  # whoever knows the case would know the person
-            pl.when(by_steward).then(None).otherwise("person_id").alias("person_id"),
-        )
     return frame
 
 
@@ -129,7 +119,7 @@ def discreet(table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
         dg.AssetSpec(
             "mart",
             group_name=GROUP,
-            deps=[*(t.name for t in NAMES), aggregates.AGGREGATE],
+            deps=[*(t.name for t in NAMES), aggregates.AGGREGATE, audit.COUNTED],
             description="The night's release: one DuckDB file and the same tables in Parquet, beside the live one.",
         )
     ],

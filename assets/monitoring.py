@@ -11,7 +11,7 @@ from assets import erasure, returned
 from assets.context import Council, made, night_of
 from assets.feeds import heal
 from assets.returned import Telling
-from assets.sharing import logged, releaser
+from assets.sharing import LOOKED_AT, logged, releaser
 from feeds.ledger import deliveries_in_force, grounds, loads
 from governance.erasure import mark
 from linkage import decisions
@@ -156,7 +156,7 @@ def _before(council: Council, table: Table, night: date) -> pl.DataFrame | None:
 
 @dg.asset(
     group_name=GROUP,
-    deps=[QUALITY_ISSUE.name, FEED_QUALITY.name, FEED_FRESHNESS.name],
+    deps=[QUALITY_ISSUE.name, FEED_QUALITY.name, FEED_FRESHNESS.name, LOOKED_AT],
     tags={"contains": "personal_data"},
     description="For each feed's partner: what came, what was wrong with it in plain words, whether it is late; and "
     "the board of all feeds. What of a partner's own rows it shows is what the agreements let that partner see.",

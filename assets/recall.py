@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
-from assets.sharing import GROUP, audit_log, logged, releaser
+from assets.sharing import GROUP, LOOKED_AT, audit_log, logged, releaser
 from assets.summaries import RECALL_FILE as FILE
 from assets.summaries import RECALLED as STATE
 from assets.summaries import SHOWN
@@ -107,7 +107,7 @@ def recalls(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
 @dg.asset(
     name=FILE,
     group_name=GROUP,
-    deps=[RECALL.name],
+    deps=[RECALL.name, LOOKED_AT],
     description="For each recipient what is recalled and what to do, a notice in the place of each file, and the "
     "register of all recalls for information governance.",
 )

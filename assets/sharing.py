@@ -8,12 +8,14 @@ import polars as pl
 
 from assets.context import Council, night_of
 from governance.audit import AuditLog, Entry
+from governance.checkpoints import outside
 from governance.outbox import Swept
 from governance.release import RECALL, Item, Releaser
 from linkage import decisions, protection
 from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELEASE, SOURCE_RECORD, Zone
 
 GROUP = "sharing"
+LOOKED_AT = "audit_log"  # the asset on which all waits that lets anything out
 KINDS = ("summary", "report", "recall", "aggregate")  # what a night lets out; each is put down below released/<night>/
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
@@ -26,7 +28,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 
 def audit_log(council: Council) -> AuditLog:
     """The council's audit log."""
-    return AuditLog(council.home / "ledger" / "audit", council.ring.key("audit"))
+    return AuditLog(council.home / "ledger" / "audit", council.ring.key("audit"), copies=outside(council.home))
 
 
 def note_read(council: Council, who: str, people: Sequence[str | None]) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from assets.context import Council, made, night_of
 from assets.history import standing
 from assets.monitoring import every
-from assets.sharing import logged, releaser
+from assets.sharing import LOOKED_AT, logged, releaser
 from governance.agreements import subjects
 from governance.release import Item
 from summaries import facts, quality
@@ -62,7 +62,7 @@ def open_recalls(council: Council, team: str, night: date) -> list[tuple[date, s
 @dg.asset(
     group_name=GROUP,
     deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)]
-    + [RECALL_FILE],
+    + [RECALL_FILE, LOOKED_AT],
     tags={"contains": "personal_data"},
     description="A summary for each open case of each team: facts, from whom, and what was withheld.",
 )

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from governance import checkpoints
-from governance.checkpoints import Head, NotGenuine, canonical
+from governance.checkpoints import CheckpointError, Head, canonical
 from warehouse.tables import ACCESS_LOG
 
 EVERY = 10_000  # entries from one checkpoint outside to the next, beside the nightly one
@@ -185,7 +185,7 @@ class AuditLog:
         """
         seen = self.folder / "verified.json"
         since, whole = Head(), on
-        with suppress(NotGenuine, KeyError, TypeError, ValueError):
+        with suppress(CheckpointError, KeyError, TypeError, ValueError):
             said = checkpoints.unsealed(seen, self._key, _VERIFIED)
             last = date.fromisoformat(said.pop("whole"))
             if timedelta() <= on - last < WEEK:
@@ -258,7 +258,7 @@ class AuditLog:
             try:
                 if found := checkpoints.opened(path, self._key):
                     heads.append((f"the checkpoint {found[1]} ({path.name})", found[0]))
-            except (NotGenuine, TypeError):
+            except (CheckpointError, TypeError):
                 problems.append(
                     f"{path.name}: this checkpoint is missing, was changed, or was not made by this log. {_BEYOND}"
                 )
@@ -287,7 +287,7 @@ class AuditLog:
         _write(self.checkpoint, checkpoints.sealed(asdict(head), self._key, _CHECKPOINT))
 
     def _head(self) -> Head:
-        with suppress(NotGenuine, TypeError):
+        with suppress(CheckpointError, TypeError):
             return Head(**checkpoints.unsealed(self.checkpoint, self._key, _CHECKPOINT))
         raise AuditError(
             _alarm(self.checkpoint, "the checkpoint is missing, was changed, or was made under another key")

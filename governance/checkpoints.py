@@ -28,7 +28,7 @@ _LARGEST = 4096  # bytes of a checkpoint
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-class NotGenuine(Exception):
+class CheckpointError(Exception):
     """A checkpoint, or the folder that keeps them, is missing, was changed, or is another log's."""
 
 
@@ -36,16 +36,18 @@ def outside(home: Path) -> Path | None:
     """The folder that `KINFOLD_AUDIT_COPY` names, where signed checkpoints are kept; None where it names none.
 
     Raises:
-        NotGenuine: it is not there, or lies inside the data, so that whoever changes the log could change it as well.
+        CheckpointError: it is not there, or lies inside the data, where whoever changes the log could change it too.
     """
     named = os.environ.get("KINFOLD_AUDIT_COPY")
     if not named:
         return None
     folder = Path(named).resolve()
     if not folder.is_dir():
-        raise NotGenuine(f"KINFOLD_AUDIT_COPY names {folder}, which is no folder. Make it, or mount what holds it.")
+        raise CheckpointError(
+            f"KINFOLD_AUDIT_COPY names no folder that is there: {folder}. Make it, or mount it."
+        )
     if folder.is_relative_to(home.resolve()):
-        raise NotGenuine("KINFOLD_AUDIT_COPY names a folder inside the data. Name one on another disk or machine.")
+        raise CheckpointError("KINFOLD_AUDIT_COPY names a folder inside the data. Name one on another disk or machine.")
     return folder
 
 
@@ -72,7 +74,7 @@ def unsealed(path: Path, key: bytes, use: bytes) -> dict[str, Any]:
     """What a sealed file says.
 
     Raises:
-        NotGenuine: it is missing, was changed, or was sealed with another key or for another use.
+        CheckpointError: it is missing, was changed, or was sealed with another key or for another use.
     """
     try:
         said = json.loads(_read(path))
@@ -81,7 +83,7 @@ def unsealed(path: Path, key: bytes, use: bytes) -> dict[str, Any]:
             return dict(said)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise NotGenuine(path.name)
+    raise CheckpointError(path.name)
 
 
 def public_key(key: bytes) -> str:
@@ -129,12 +131,12 @@ def opened(path: Path, key: bytes) -> tuple[Head, str] | None:
     A copy of the log's own checkpoint will do as well.
 
     Raises:
-        NotGenuine: it is missing, was changed, or is another log's.
+        CheckpointError: it is missing, was changed, or is another log's.
     """
     try:
         content = _read(path)
     except OSError:
-        raise NotGenuine(path.name) from None
+        raise CheckpointError(path.name) from None
     if not content:
         return None
     if content.count(b"\n") == 1:
@@ -145,7 +147,7 @@ def opened(path: Path, key: bytes) -> tuple[Head, str] | None:
         told = json.loads(said)
         return Head(told["entries"], told["size"], told["mac"]), f"of {told['at'].replace('T', ' ')} UTC"
     except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError):
-        raise NotGenuine(path.name) from None
+        raise CheckpointError(path.name) from None
 
 
 def _signer(key: bytes) -> Ed25519PrivateKey:

@@ -11,9 +11,10 @@ from assets.context import Council, learnt, night_of
 from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
 from feeds.ledger import changed_since, current_all, grounds, purged_since, remember
+from governance import rights
 from governance.erasure import erased_in
 from models import rules
-from models.views import History
+from models.views import AsOf, History
 from warehouse.tables import (
     COHORT_MEMBER,
     EVENT,
@@ -88,14 +89,30 @@ def found_by_rules(context: dg.AssetExecutionContext, council: dg.ResourceParam[
 
 
 def known(council: Council, night: date) -> History:
-    """History as it was known on any day, out of a night's version."""
+    """History as it was known on any day, out of a night's version, but for whom and what may not be used to profile.
+
+    Rules, features and training are all made of it, so that an objection reaches the person's own flags and those of
+    whom they live with.
+    """
     store = council.store
+    bars = rights.bars(store, night, council.rights).filter(pl.col("use") == rights.PROFILING)
+    links = store.read(PERSON_LINK, night)
+    parts = links.select("record_id", "person_id").join(bars.drop_nulls("partner"), on="person_id")
+    parted = parts.select("record_id", "partner").lazy()
+    allowed = ~pl.col("person_id").is_in(bars.filter(pl.col("partner").is_null())["person_id"].implode())
+
+    def told(table: Table) -> AsOf:
+        if parts.is_empty():
+            return lambda day: store.as_of(table, night, day)
+        of = ["record_id", "partner"]
+        return lambda day: store.as_of(table, night, day).join(parted, on=of, how="anti", maintain_order="left")
+
     return History(
-        events=lambda day: store.as_of(EVENT, night, day),
-        involvements=lambda day: store.as_of(INVOLVEMENT, night, day),
-        people=store.read(PERSON_PROFILE, night),
-        members=store.read(HOUSEHOLD_MEMBER, night),
-        links=store.read(PERSON_LINK, night),
+        events=told(EVENT),
+        involvements=told(INVOLVEMENT),
+        people=store.read(PERSON_PROFILE, night).filter(allowed),
+        members=store.read(HOUSEHOLD_MEMBER, night).filter(allowed),
+        links=links.filter(allowed),
     )
 
 

@@ -16,6 +16,7 @@ from governance.keys import KeyProblem
 from pipelines import (
     aggregate_commands,
     agreement_commands,
+    audit_commands,
     evaluation_commands,
     feed_commands,
     key_commands,
@@ -24,6 +25,7 @@ from pipelines import (
     reconcile_command,
     release_commands,
     steward_commands,
+    subject_commands,
 )
 from warehouse import site as sites
 from warehouse.site import PROJECT, SiteError
@@ -65,11 +67,13 @@ def main() -> None:
 
 main.add_command(aggregate_commands.aggregate)
 main.add_command(agreement_commands.agreements)
+main.add_command(audit_commands.audit)
 main.add_command(feed_commands.feed)
 main.add_command(key_commands.keys)
 main.add_command(feed_commands.delivery)
 main.add_command(recall_commands.recall)
 main.add_command(reconcile_command.reconcile)
+main.add_command(subject_commands.subject)
 main.add_command(evaluation_commands.linkage)
 main.add_command(evaluation_commands.why)
 main.add_command(linkage_commands.link)
@@ -214,24 +218,6 @@ def serve(port: int, host: str) -> None:
     """Open the Dagster UI, with the daemon that runs the schedule and watches the drop folder."""
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port), "--host", host]
     sys.exit(subprocess.call(command, cwd=PROJECT, env={**os.environ, "DAGSTER_HOME": str(PROJECT)}))
-
-
-@main.group()
-def audit() -> None:
-    """Who saw what, and why."""
-
-
-@audit.command("verify")
-def audit_verify() -> None:
-    """Prove that no entry of the audit log was changed, removed, moved or cut off."""
-    from assets.context import Council
-    from assets.sharing import audit_log
-
-    problems = audit_log(Council.open()).verify()
-    for problem in problems:
-        click.echo(problem)
-    click.echo("The audit log is whole." if not problems else f"{len(problems)} problems.")
-    sys.exit(1 if problems else 0)
 
 
 if __name__ == "__main__":

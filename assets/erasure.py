@@ -19,7 +19,7 @@ from assets.sharing import audit_log, ever_released, let_out, releaser
 from feeds import arrivals
 from feeds.deliveries import delivered, deliveries
 from feeds.erasing import Taken, rows_of, without
-from feeds.ledger import latest_accepted
+from feeds.ledger import latest_accepted, purged_since
 from feeds.readers import Rejected
 from governance import erasure, outbox
 from governance.audit import Entry
@@ -311,12 +311,16 @@ def tables(council: Council, whom: Whom) -> dict[str, int]:
             if name == STATE:
                 gone[zone.value] += _linked(council, folder, whom)
             else:
-                gone[zone.value] += store.amend(zone, folder, _named(name, whom))
+                gone[zone.value] += store.amend(zone, folder, *_named(name, whom))
     return gone
 
 
-def _named(name: str, whom: Whom) -> Callable[[str, pl.DataFrame], pl.DataFrame]:
-    return lambda _, frame: whom.without(name, frame)
+def _named(name: str, whom: Whom) -> tuple[Callable[[str, pl.DataFrame], pl.DataFrame], Callable[[pl.Schema], pl.Expr]]:
+    """What is changed of the frames of a table, and in which rows."""
+    return (
+        lambda _, frame: whom.without(name, frame),
+        lambda schema: (whom.bears(name, schema) | whom.names(name, schema)).fill_null(False),
+    )
 
 
 def _linked(council: Council, folder: str, whom: Whom) -> int:
@@ -336,6 +340,35 @@ def _linked(council: Council, folder: str, whom: Whom) -> int:
 
     store.amend(Zone.VAULT, folder, change)
     return gone
+
+
+def purged(council: Council, tonight: date) -> int:
+    """Take out of earlier nights and releases whom partners have taken back altogether by a night; how many records.
+
+    Tonight's tables do without them already, and what was let out has been recalled.
+    """
+    store = council.store
+    before = store.published_before(tonight)
+    if before is None:
+        return 0
+    taken_back = purged_since(store, deliveries_used(council, tonight), before)["record_id"].unique()
+    still = store.scan(SOURCE_RECORD, tonight).select("record_id").collect()["record_id"]
+    records = taken_back.filter(~taken_back.is_in(still.implode()))
+    if records.is_empty():
+        return 0
+    links, now = store.read(PERSON_LINK, before), store.read(PERSON_LINK, tonight)
+    theirs = links.filter(pl.col("record_id").is_in(records.implode()))["person_id"].unique()
+    people = theirs.filter(~theirs.is_in(now["person_id"].implode()))
+    whom = Whom(records, people, told=_told(council, records), homes=_homes(council, people))
+    tables(council, whom)
+    releases(council, whom)
+    return records.len()
+
+
+def deliveries_used(council: Council, night: date) -> dict[str, str]:
+    """The delivery of each feed that a night uses."""
+    frame = council.store.get(Zone.LEDGER, f"deliveries_used/{night}", "deliveries_used").collect()
+    return dict(frame.select("feed", "delivery").iter_rows())
 
 
 def releases(council: Council, whom: Whom) -> int:

@@ -7,6 +7,7 @@ needs it. What checking is belongs in `intake`; what a load rests on, in `ledger
 from __future__ import annotations
 
 import fcntl
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ import polars as pl
 from feeds import ledger
 from feeds.contracts import Contract
 from feeds.deliveries import NOTHING, Found, Landed, delivered, deliveries, delivery_order, keep_instead, land
-from feeds.erasing import from_landing, from_load
+from feeds.erasing import from_landing, from_load, purge_landing
 from feeds.intake import check, refuse
 from feeds.ledger import QUARANTINE, Load
 from feeds.mapping import HISTORY
@@ -28,6 +29,7 @@ from warehouse.store import Store
 from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, Zone
 from warehouse.tables import Table as Canonical
 
+PURGES = "purged"  # in the ledger, by feed: up to what its landing zone does without purged cases
 TOO_LATE = (
     "It is dated before deliveries whose files are no longer kept, so that what stands cannot be made anew upon it. "
     "Send what it tells again under a later date."
@@ -76,12 +78,18 @@ def unsettled(store: Store, feed: str) -> list[str]:
     return landed[sound:]
 
 
-def forget(store: Store, contracts: Mapping[str, Contract], used: Mapping[str, str], ring: KeyRing) -> int:
+def forget(
+    store: Store,
+    contracts: Mapping[str, Contract],
+    used: Mapping[str, str],
+    ring: KeyRing,
+    vault: Vault | None = None,
+) -> int:
     """Drop what no night needs any more, once one that used these deliveries is published; how many loads it touched.
 
     Of deliveries before the one used, the rows; their place in the ledger, and what they set aside, stay. What is about
     a purged case goes from what was set aside up to its purge. A delivery that was dropped too early by that, because
-    an earlier one arrives late, is made anew from the landing zone.
+    an earlier one arrives late, is made anew from the landing zone; with `vault`, that does without purged cases too.
     """
     touched = 0
     for feed, last in sorted(used.items()):
@@ -102,7 +110,25 @@ def forget(store: Store, contracts: Mapping[str, Contract], used: Mapping[str, s
                     aside = aside or ledger.quarantined(store, feed, delivery)
                     ledger.thin(store, feed, delivery, aside | rid, keep_state=not drop)
                     touched += 1
+            if purged and vault:
+                _purge_landed(contracts[feed], store, up_to, vault, ring)
     return touched
+
+
+def _purge_landed(contract: Contract, store: Store, up_to: list[str], vault: Vault, ring: KeyRing) -> None:
+    """Take purged cases out of what landed up to their purge; nothing is read where that is done already."""
+    feed, purged, done = contract.id, set[str](), f"{PURGES}/{contract.id}"
+    told = "\n".join([*up_to, *(str(ledger.purged_of(store, feed, d).hash_rows().sum()) for d in up_to)])
+    mark = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    if store.has(Zone.LEDGER, done) and store.get(Zone.LEDGER, done, "mark").collect().item() == mark:
+        return
+    for delivery in sorted(up_to, key=delivery_order, reverse=True):
+        stands = ledger.cases_of(store, feed, delivery)
+        purged |= set(ledger.purged_of(store, feed, delivery)["case"].drop_nulls())
+        gone = purged - (set(stands["case"]) if stands is not None else set())
+        if gone:
+            purge_landing(contract, delivered(feed, delivery, store), gone, vault, ring)
+    store.put(Zone.LEDGER, done, {"mark": pl.DataFrame({"mark": [mark]})})
 
 
 def _rests_on_dropped(store: Store, landed: Landed) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from feeds.ledger import ACCEPTED, COUNTS, QUARANTINE, RuleCount
 from feeds.mapping import cleaning_counts, source_key
 from feeds.parsing import matches
 from feeds.people import words
+from feeds.purges import about
 from feeds.sifting import purging
 from governance.erasure import RECORDS
 from governance.keys import KeyRing
@@ -30,7 +31,7 @@ from governance.vault import Vault
 from warehouse.store import Store
 from warehouse.tables import LOAD_RULE, Zone
 
-WITHDRAWN = "nobody is told of who was erased"  # the rule under which rows are withdrawn
+WITHDRAWN = "nothing is told of who was erased or taken back for good"  # the rule under which rows are withdrawn
 Chunks = Iterable[tuple[str, pl.DataFrame]]
 
 
@@ -215,22 +216,60 @@ def from_landing(contract: Contract, landed: Landed, erased: pl.Series, vault: V
     delivery that cannot be read, so that nobody can say what it holds, is dropped; it told nothing. Killed at any
     point and run again, it does the same.
     """
+
+    def less(rows: Chunks, taken: Taken) -> Iterator[tuple[str, pl.DataFrame]]:
+        return without(contract, rows, erased, ring, taken)
+
+    try:
+        return _kept_less(contract, landed, less, vault, ring)
+    except readers.Rejected:
+        keep_instead(landed, {"as": NOTHING, "parts": [], "read_as": {}, "gone": {}, "purging": {}})
+        return True
+
+
+def purge_landing(contract: Contract, landed: Landed, cases: Collection[str], vault: Vault, ring: KeyRing) -> bool:
+    """Take what is about purged cases out of a landed delivery; return whether it held anything of them.
+
+    Args:
+        cases: keyed hashes, as `purges.PURGED` has them; the messages that purge them stay.
+    """
+
+    def less(chunks: Chunks, taken: Taken) -> Iterator[tuple[str, pl.DataFrame]]:
+        for name, rows in chunks:
+            table = contract.table(name)
+            drop = about(contract, table, rows, cases, ring) & ~purging(contract, table, rows)
+            taken.rows[name] += int(drop.sum())
+            taken.changed |= bool(drop.any())
+            kept = rows.filter(~drop) if drop.any() else rows
+            if kept.height:
+                yield name, kept
+
+    try:
+        return _kept_less(contract, landed, less, vault, ring)
+    except readers.Rejected:
+        return False
+
+
+def _kept_less(
+    contract: Contract,
+    landed: Landed,
+    less: Callable[[Chunks, Taken], Iterator[tuple[str, pl.DataFrame]]],
+    vault: Vault,
+    ring: KeyRing,
+) -> bool:
+    """Keep a landed delivery's rows as `less` leaves them in the place of its files, if it takes any away."""
     tidy(landed)
     if landed.gone:
         return False
     taken = Taken()
-    try:
-        for _ in without(contract, rows_of(contract, landed, vault, ring, {}), erased, ring, taken):
-            pass
-    except readers.Rejected:
-        keep_instead(landed, {"as": NOTHING, "parts": [], "read_as": {}, "gone": {}, "purging": {}})
-        return True
+    for _ in less(rows_of(contract, landed, vault, ring, {}), taken):
+        pass
     if not taken.changed:
         return False
     parts: list[tuple[str, str]] = []
     notes: readers.Notes = {}
     again, prefix = Taken(), f"rows-{secrets.token_hex(4)}"
-    for name, rows in without(contract, rows_of(contract, landed, vault, ring, notes), erased, ring, again):
+    for name, rows in less(rows_of(contract, landed, vault, ring, notes), again):
         file = f"{prefix}.{len(parts):04}.parquet"
         vault.write(rows, landed.folder / file, kept_name(landed, file))
         parts.append((name, file))

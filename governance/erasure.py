@@ -30,6 +30,7 @@ REGISTERED: dict[str, pl.DataType | type[pl.DataType]] = {
 RECORDS = ("record_id", "other_record_id", "record_l", "record_r")
 PEOPLE = ("person_id", "about", "unit_id")
 TOLD = ("event_id", "involvement_id", "relationship_id", "voice_id")
+OTHER = "other_person_id"
 BY_RECORD = ("person_link", "link_past", "person_lineage")  # of these, rows of somebody's other records stay
 
 
@@ -64,14 +65,12 @@ class Whom:
         """Lasting ids of whom everything that was made of several records goes."""
         return pl.concat([self.people, self.touched]).unique()
 
-    def without(self, name: str, frame: pl.DataFrame) -> pl.DataFrame:
-        """A frame without its rows about them; the very same frame where it holds none.
-
-        A row is about them if it bears one of their ids, or lists one among its evidence. Where lineage says of
-        somebody else that they were split from one who is erased, that id alone goes.
+    def bears(self, name: str, schema: pl.Schema) -> pl.Expr:
+        """Whether a row is about them: it bears one of their ids, or lists one among its evidence.
 
         Args:
             name: of the frame; it tells what was made of records one by one from what was made of several together.
+            schema: its columns.
         """
         people = self.people if name in BY_RECORD else self.derived
         wanted = {
@@ -81,20 +80,29 @@ class Whom:
             "household_id": self.homes,
         }
         lists = pl.concat([self.records, people, self.told]).unique()
-        tests = []
-        for column, kind in frame.schema.items():
-            if kind == pl.String and column in wanted:
+        tests = [pl.lit(False)]
+        for column, kind in schema.items():
+            if kind == pl.String and column in wanted and wanted[column].len():
                 tests.append(pl.col(column).is_in(wanted[column].implode()))
-            elif kind == pl.List(pl.String):
-                listed = pl.col(column).list.eval(pl.element().is_in(lists.implode()))
-                tests.append(listed.list.any())
-        if tests:
-            rows = frame.filter(~pl.any_horizontal(*(test.fill_null(False) for test in tests)))
-            frame = rows if rows.height < frame.height else frame
-        other = "other_person_id"
-        if other in frame.columns and (named := frame[other].is_in(people.implode())).any():
-            frame = frame.with_columns(pl.when(named).then(None).otherwise(pl.col(other)).alias(other))
-        return frame
+            elif kind == pl.List(pl.String) and lists.len():
+                tests.append(pl.col(column).list.eval(pl.element().is_in(lists.implode())).list.any())
+        return pl.any_horizontal(*(test.fill_null(False) for test in tests))
+
+    def names(self, name: str, schema: pl.Schema) -> pl.Expr:
+        """Whether a row about somebody else names one of them, as lineage does of whom somebody was split from."""
+        people = self.people if name in BY_RECORD else self.derived
+        if OTHER not in schema or people.is_empty():
+            return pl.lit(False)
+        return pl.col(OTHER).is_in(people.implode()).fill_null(False)
+
+    def without(self, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """A frame without its rows about them, and their ids in others' rows; the very same where it has none."""
+        bears, named = frame.select(
+            self.bears(name, frame.schema).alias("bears"), self.names(name, frame.schema).alias("names")
+        )
+        if named.any():
+            frame = frame.with_columns(pl.when(named).then(None).otherwise(pl.col(OTHER)).alias(OTHER))
+        return frame.filter(~bears) if bears.any() else frame
 
 
 # -- the register ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from warehouse.scratch import sweep
 from warehouse.tables import TABLES, Table, Zone
 
 FOLDERS = ("drop", "landing", "vault", "facts", "ledger", "marts", "outbox", "models", "tmp")
@@ -86,6 +87,7 @@ class Store:
         self._cipher, self._roster = cipher, cipher.roster(self.home)
         for name in ("", *FOLDERS):
             (self.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep(self.home / "tmp")
 
     # -- folders of frames ---------------------------------------------------------------------------------------
 
@@ -238,6 +240,15 @@ class Store:
         if zone is Zone.VAULT and link.parent.is_dir():
             self._roster.settle(folder, None)
         _sweep(link)
+
+    def accept(self, folder: str) -> str | None:
+        """Take a folder of the vault as it is now for what it should be, on somebody's word; gives its generation.
+
+        For a folder that was taken away on purpose, or restored from a backup older than the rest.
+        """
+        generation = _target(self._path(Zone.VAULT, folder))
+        self._roster.settle(folder, generation)
+        return generation
 
     def files(self, zone: Zone) -> Iterator[tuple[Path, str]]:
         """Every live Parquet file of a zone, and the name that its content is bound to where it is encrypted."""

@@ -5,23 +5,19 @@ What belongs here: keeping frames, and leaving none behind. What is done with th
 
 from __future__ import annotations
 
-import fcntl
-import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 import polars as pl
 
+from warehouse.scratch import claimed, released, sweep
 from warehouse.store import Cipher
 
 CELL = 20  # bytes that a cell of text takes in memory, about: what polars itself estimates leaves much out
 BUDGET = 600 << 20  # bytes of rows that one delivery may have in memory
 PIECE = 112 << 20  # bytes of rows that are worked on at once, of a delivery that has more
 SMALL = 20_000  # rows of a frame that is not worth a step of its own
-LOCK = ".lock"
 
 
 class Spool:
@@ -39,17 +35,13 @@ class Spool:
         self._held, self._files, self._open = 0, 0, True
 
     def __enter__(self) -> Spool:
-        self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in self._tmp.glob(f"spool-*{LOCK}"):
-            _sweep(left)
+        sweep(self._tmp)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._piles.clear()
         if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.with_suffix(LOCK).unlink(missing_ok=True)
-            os.close(self._lock)
+            released(self._folder, self._lock)
 
     def pile(self, piece: int | None = None) -> Pile:
         """A new, empty pile; its pieces on the disk are of about `piece` bytes."""
@@ -75,7 +67,7 @@ class Spool:
     def write(self, frame: pl.DataFrame) -> str:
         """Set a frame down encrypted; gives the name that it is kept under."""
         if self._folder is None:
-            self._folder, self._lock = _claimed(self._tmp)
+            self._folder, self._lock = claimed(self._tmp, "spool")
         self._files += 1
         name = f"{self._files}.parquet"
         self._cipher.write(frame, self._folder / name, f"tmp/{self._folder.name}/{name}")
@@ -165,26 +157,3 @@ class Pile:
             self._spool.drop(name)
         self._spool.grown(-self._size)
         self._set_down, self._frames, self._size, self.height = [], [], 0, 0
-
-
-def _claimed(tmp: Path) -> tuple[Path, int]:
-    """A new folder, and the lock beside it that this process holds for as long as it lives."""
-    while True:
-        folder = tmp / f"spool-{secrets.token_hex(6)}"
-        lock = os.open(folder.with_suffix(LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.fstat(lock).st_nlink:  # else it was swept before it was locked
-            folder.mkdir(mode=0o700)
-            return folder, lock
-        os.close(lock)
-
-
-def _sweep(lock: Path) -> None:
-    """Remove a spool's folder, unless the process that made it is still at work on it."""
-    try:
-        with lock.open("r+") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
-    except (FileNotFoundError, BlockingIOError):
-        return

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from linkage.comparisons import COMPARISONS as COMPARISONS
 from linkage.comparisons import Comparison
 from linkage.settings import Settings
+from warehouse.scratch import scratch
 
 REACH = 2.0  # bits below the cut at which a record may still join the only group that it can belong to
 FLOOR = -5.0  # edges are kept down to this weight, so that the cut can move without scoring again
@@ -247,18 +248,18 @@ class Model:
 
 
 @contextmanager
-def engine(folder: Path | None = None, memory: str = "3GB", threads: int = 2) -> Iterator[Any]:
-    """An in-memory DuckDB that spills, if it must, into `folder` only."""
+def engine(folder: Path | None = None, memory: str = "1500MB", threads: int = 2) -> Iterator[Any]:
+    """An in-memory DuckDB that spills, if it must, into a folder of its own below `folder` only."""
     import duckdb
 
-    con = duckdb.connect(":memory:")
-    try:
+    with ExitStack() as opened:
+        spill = opened.enter_context(scratch(folder, "join")) if folder else ""
+        con = duckdb.connect(":memory:")
+        opened.callback(con.close)
         con.execute(f"set threads={threads}; set memory_limit='{memory}'; set preserve_insertion_order=false")
         con.execute("set lambda_syntax='ENABLE_SINGLE_ARROW'; set enable_progress_bar=false")
-        con.execute("set temp_directory=''" if folder is None else f"set temp_directory='{folder}'")
+        con.execute(f"set temp_directory='{spill}'")
         yield con
-    finally:
-        con.close()
 
 
 def compare(

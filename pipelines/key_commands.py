@@ -162,6 +162,28 @@ def retire(generation: int) -> None:
     click.echo(f"Generation {generation} of the vault's key is destroyed; nothing was under it.")
 
 
+@keys.command("accept")
+@click.argument("folder")
+@click.option("--who", required=True, help="Who vouches for it; goes into the audit log.")
+@click.option("--why", required=True, help="The reason, in a few words; goes into the audit log.")
+def accept(folder: str, who: str, why: str) -> None:
+    """Take a FOLDER of the vault for what it should be, though it is gone or older than what was written there last.
+
+    After it was taken away on purpose, or restored from an older backup: what was decided since is lost with it.
+    """
+    from assets.context import Council
+    from assets.sharing import audit_log
+    from governance.audit import Entry
+
+    council = Council.open()
+    said = Entry(
+        datetime.now(UTC).replace(tzinfo=None), who, None, "accept", None, None, f"vault/{folder}: {why}", None
+    )
+    audit_log(council).append([said])
+    generation = council.store.accept(folder)
+    click.echo(f"vault/{folder} is taken as it is{'' if generation else ': there is none'}.")
+
+
 @keys.command("delivery")
 @click.option("--renew", is_flag=True, help="Make a new key; what was encrypted to the old one can still be read.")
 def delivery(renew: bool) -> None:

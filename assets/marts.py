@@ -11,6 +11,7 @@ from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
 from assets.risk import in_force
 from feeds.arrivals import forget
+from governance import rights
 from governance.agreements import limited
 from governance.retention import month_of
 from warehouse import marts
@@ -80,13 +81,20 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 
 
 def mart_of(council: Council, table: Table, night: date) -> MartTable:
-    """One canonical table as analysts see it: events and involvements by person, without the record's id."""
+    """One canonical table as analysts see it: events and involvements by person, without the record's id.
+
+    Whoever has objected or opted out is not in it.
+    """
+    bars = rights.bars(council.store, night, council.rights).filter(pl.col("use") == rights.MARTS)
+    resting = rights.kept_out(council.store, night, bars) if "evidence" in table.schema else pl.Series(dtype=pl.String)
     frame = discreet(table, council.store.scan(table, night))
     if "record_id" not in table.schema:
+        frame = rights.without(frame, bars, resting)
         told = [BECAUSE] if table in (PERSON_LINEAGE, RECALL) else []
         return MartTable.of(table, frame.drop("file", strict=False), NAMES[table], more=told)
     links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
     linked = frame.join(links, on="record_id").drop("record_id").select("person_id", pl.exclude("person_id"))
+    linked = rights.without(linked, bars, resting)
     readers = council.organisation.marts_for
     team = council.organisation.teams[readers]
     sections = council.agreements.sections(readers, team.roles[0], team.reason, night)

@@ -302,6 +302,46 @@ def wholly_barred(store: Store, night: date, use: str, rights: Rights) -> pl.Ser
     return mine["person_id"].unique().sort()
 
 
+def without(frame: pl.LazyFrame, barred_: pl.DataFrame, resting: pl.Series) -> pl.LazyFrame:
+    """A table of a night without what may not be put to a use.
+
+    Rows about people of whom nothing may be go, and so do those that a partner told of whose data may not be, and what
+    was made of either; where such a person only stands beside somebody else, their id goes.
+
+    Args:
+        frame: any table with `person_id`, or with none.
+        barred_: of one use, from `bars`.
+        resting: ids of the events that may not be (`kept_out`).
+    """
+    names = frame.collect_schema().names()
+    whole = barred_.filter(pl.col("partner").is_null())["person_id"].unique().implode()
+    for column in {"person_id", "unit_id"} & set(names):
+        frame = frame.filter(~pl.col(column).is_in(whole).fill_null(False))
+    if "other_person_id" in names:
+        gone = pl.col("other_person_id").is_in(whole)
+        frame = frame.with_columns(pl.when(gone).then(None).otherwise("other_person_id").alias("other_person_id"))
+    if "about" in names:
+        frame = frame.with_columns(pl.col("about").list.filter(~pl.element().is_in(whole)))
+    if {"person_id", "partner"} <= set(names):
+        parts = barred_.drop_nulls("partner").select("person_id", "partner").unique().lazy()
+        frame = frame.join(parts, on=["person_id", "partner"], how="anti", maintain_order="left")
+    if "evidence" in names and resting.len():
+        rests = pl.col("evidence").list.eval(pl.element().is_in(resting.implode())).list.any()
+        frame = frame.filter(~rests.fill_null(False))
+    return frame
+
+
+def kept_out(store: Store, night: date, barred_: pl.DataFrame) -> pl.Series:
+    """Ids of the events that may not be put to a use on a night, by what bars it (`bars` of one use)."""
+    if barred_.is_empty():
+        return pl.Series([], dtype=pl.String)
+    links = store.scan(PERSON_LINK, night).select("record_id", "person_id")
+    told = store.scan(EVENT, night).select("event_id", "record_id", "partner").join(links, on="record_id")
+    rows = told.join(barred_.lazy().rename({"partner": "whose"}), on="person_id")
+    rows = rows.filter(pl.col("whose").is_null() | (pl.col("whose") == pl.col("partner")))
+    return rows.select("event_id").unique().sort("event_id").collect()["event_id"]
+
+
 def opted_out(store: Store, night: date, feeds: Collection[str]) -> pl.DataFrame:
     """Who is on registers of opt-outs on a night: `person_id`, `feed`, each once."""
     told = store.as_of(EVENT, night, night).filter(pl.col("feed").is_in(list(feeds)))

@@ -120,10 +120,13 @@ def _primary(cells: Cells, counts: Whole) -> NDArray[np.str_]:
     """
     cause = np.where(counts <= cells.threshold, PRIMARY, cells.risky).astype("<U16")
     cause[(cause == SHOWN) & cells.stays] = DIFFERENCING
-    whole, part = _nearly_all(cells, counts, cause == SHOWN)
-    for of, cell in zip(whole, part, strict=True):
-        if cause[of] == SHOWN and cause[cell] == SHOWN:
+    known = cause == SHOWN
+    known |= (cause == GONE) & (counts > 0)
+    for of, cell in zip(*_nearly_all(cells, counts, known), strict=True):
+        if cause[cell] == SHOWN and cause[of] in (SHOWN, GONE):
             cause[cell] = PRIMARY
+        elif cause[cell] == GONE and cause[of] == SHOWN:
+            cause[of] = PRIMARY
     return cause
 
 
@@ -136,7 +139,7 @@ def _nearly_all(cells: Cells, counts: Whole, among: Flags) -> tuple[Whole, Whole
     common = (held @ diags_array(cells.base, dtype=None) @ held.T).tocoo()
     first, second = rows[common.coords[0]], rows[common.coords[1]]
     left = counts[first] - counts[second]
-    within = (common.data == counts[second]) & (left >= 0) & (left <= cells.threshold[second])
+    within = (common.data == counts[second]) & (left >= 0) & (left <= np.maximum(cells.threshold[first], cells.threshold[second]))
     within &= (left > 0) | (first < second)
     within &= first != second
     first, second = first[within], second[within]

@@ -219,7 +219,7 @@ def _members(
     finest = pl.concat(t.cells.filter("finest").select("key") for t in tables).unique(maintain_order=True)
     pairs = _pairs(rows, asked, base.with_row_index("base"), population)
     empty = rows.join(finest, on="key").join(pairs, on="row", how="anti")
-    if empty.height and base.height:
+    if empty.height:
         base = pl.concat([base, _nobody(empty, asked, base, population)])
         pairs = _pairs(rows, asked, base.with_row_index("base"), population)
     counts = base["units"].cast(pl.Int64).to_numpy()
@@ -263,11 +263,12 @@ def _nobody(empty: pl.DataFrame, asked: pl.DataFrame, base: pl.DataFrame, popula
         within = pl.col(group).replace_strict(firsts, default=None, return_dtype=pl.String)
         wide = wide.with_columns(pl.coalesce(division.of, within).alias(division.of))
     for attribute in names:
+        usual = pl.lit(base[attribute][0] if base.height else population.domains[attribute][0])
+        given = pl.col(attribute)
         if population.several(attribute):
-            usual = pl.lit(base[attribute].head(1)).first()
-            given = pl.when(pl.col(attribute).is_not_null()).then(pl.concat_list(attribute)).otherwise(usual)
-        else:
-            given = pl.col(attribute).fill_null(base[attribute][0])
+            usual = pl.concat_list(usual) if not base.height else pl.lit(base[attribute].head(1)).first()
+            given = pl.when(given.is_not_null()).then(pl.concat_list(attribute))
+        given = pl.coalesce(given, usual)
         wide = wide.with_columns(given.alias(attribute))
     for group, division in divided:
         wide = wide.with_columns(division.expression().alias(group))

@@ -147,16 +147,22 @@ def create(path: Path, key: bytes | None = None) -> None:
         KeyProblem: a file is there already; nothing is ever overwritten, for what it protects would be lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}~*"):
+        left.unlink()
+    fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(base64.b64encode(key or secrets.token_bytes(SHORTEST)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.link(fresh, path)
     except FileExistsError:
         raise KeyProblem(
             f"{path.name} is there already and is kept: what it protects cannot be read with another key."
         ) from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(key or secrets.token_bytes(SHORTEST)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        fresh.unlink()
+    _sync(path.parent)
 
 
 def successor(path: Path) -> Path:
@@ -185,11 +191,7 @@ def succeed(path: Path, on: date) -> Path | None:
     if path.exists() and not kept.exists():
         os.link(path, kept)
     following.replace(path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    _sync(path.parent)
     return kept
 
 
@@ -245,3 +247,11 @@ def _end(running: subprocess.Popen[bytes]) -> None:
     """End a command that has not ended, with all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

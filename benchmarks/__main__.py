@@ -31,7 +31,12 @@ LIVES = {("lives with, today", "residents", "f1"): 0.95, ("lives alone", "strong
 
 def main() -> None:
     """Measure and print."""
-    for module in ("benchmarks.intake", "benchmarks.feeds35", "benchmarks.linkage"):  # each in processes of its own
+    for module in (
+        "benchmarks.intake",
+        "benchmarks.feeds35",
+        "benchmarks.linkage",
+        "benchmarks.release",
+    ):  # each in processes of its own
         subprocess.run([sys.executable, "-m", module], check=True)
         print()
     folder = Path(tempfile.mkdtemp(prefix="kinfold-bench-"))

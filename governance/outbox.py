@@ -87,8 +87,9 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> None:
             if mode != 0o600:
                 os.fchmod(handle, mode)
         fresh.replace(path)
-    finally:
+    except BaseException:
         fresh.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -11,7 +11,7 @@ from assets import erasure, returned
 from assets.context import Council, made, night_of
 from assets.feeds import heal
 from assets.returned import Telling
-from assets.sharing import LOOKED_AT, logged, releaser
+from assets.sharing import LOOKED_AT, PAPER, logged, releaser
 from feeds.ledger import deliveries_in_force, grounds, loads
 from governance.erasure import mark
 from linkage import decisions
@@ -156,7 +156,7 @@ def _before(council: Council, table: Table, night: date) -> pl.DataFrame | None:
 
 @dg.asset(
     group_name=GROUP,
-    deps=[QUALITY_ISSUE.name, FEED_QUALITY.name, FEED_FRESHNESS.name, LOOKED_AT],
+    deps=[QUALITY_ISSUE.name, FEED_QUALITY.name, FEED_FRESHNESS.name, LOOKED_AT, "papers"],
     tags={"contains": "personal_data"},
     description="For each feed's partner: what came, what was wrong with it in plain words, whether it is late; and "
     "the board of all feeds. What of a partner's own rows it shows is what the agreements let that partner see.",
@@ -221,7 +221,17 @@ def _board(
     latest = standing.group_by("type").agg(pl.col("start").max()).collect()
     gaps = board.gaps(council.organisation, council.contracts, about if people else {}, latest, tonight)
     partners = {party.id: party.name for party in council.organisation.parties}
-    return board.board(every_load, every(council), counted, gaps, tonight, files, partners, {"People": people})
+    papers = _papers(council, tonight)
+    return board.board(every_load, every(council), counted, gaps, tonight, files, partners, {"People": people}, papers)
+
+
+def _papers(council: Council, night: date) -> list[tuple[str, str]]:
+    """What the night's papers are called, and their files, which lie beside the board."""
+    folder = f"released/{night}/{PAPER}"
+    if not council.store.has(RELEASE.zone, folder):
+        return []
+    rows = council.store.get(RELEASE.zone, folder, "titles").select("title", "file").collect()
+    return [(title, Path(file).name) for title, file in rows.iter_rows()]
 
 
 def _settle(council: Council, tonight: date, pages: pl.DataFrame, records: pl.DataFrame) -> None:

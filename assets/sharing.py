@@ -16,7 +16,9 @@ from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELE
 
 GROUP = "sharing"
 LOOKED_AT = "audit_log"  # the asset on which all waits that lets anything out
-KINDS = ("summary", "report", "recall", "aggregate")  # what a night lets out; each is put down below released/<night>/
+PAPER = "paper"
+# what a night lets out; each is put down below released/<night>/
+KINDS = ("summary", "report", "recall", "aggregate", PAPER)
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
 
@@ -114,7 +116,7 @@ def hidden_people(council: Council, people: Sequence[str], known: Collection[str
         dg.AssetSpec(
             t.name,
             group_name=GROUP,
-            deps=["case_summary", "quality_report", "recall_file", "aggregate", OUTPUT_USE.name],
+            deps=["case_summary", "quality_report", "recall_file", "aggregate", "papers", OUTPUT_USE.name],
             description=t.meaning,
         )
         for t in (RELEASE, ACCESS_LOG)

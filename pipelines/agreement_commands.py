@@ -94,7 +94,7 @@ def matrix(day: datetime | None, html: Path | None, teams: tuple[str, ...]) -> N
     built = made.build(counted, _day(day), digest)
     click.echo(made.text(built, teams))
     if html:
-        _write(html, made.html(built))
+        put(html, made.html(built))
         click.echo(f"Wrote {html}")
 
 
@@ -201,7 +201,8 @@ def _clean(told: str) -> str:
     return " " * indent + line(told)
 
 
-def _write(path: Path, content: str) -> None:
+def put(path: Path, content: str) -> None:
+    """Write a page for its owner alone, in place of what was there, by one rename."""
     fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:

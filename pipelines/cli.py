@@ -21,6 +21,7 @@ from pipelines import (
     feed_commands,
     key_commands,
     linkage_commands,
+    paper_commands,
     recall_commands,
     reconcile_command,
     release_commands,
@@ -67,6 +68,7 @@ def main() -> None:
 
 main.add_command(aggregate_commands.aggregate)
 main.add_command(agreement_commands.agreements)
+main.add_command(paper_commands.papers)
 main.add_command(audit_commands.audit)
 main.add_command(feed_commands.feed)
 main.add_command(key_commands.keys)

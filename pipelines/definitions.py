@@ -10,7 +10,20 @@ from functools import partial
 
 import dagster as dg
 
-from assets import aggregates, audit, feeds, history, marts, monitoring, people, recall, risk, sharing, summaries
+from assets import (
+    aggregates,
+    audit,
+    feeds,
+    history,
+    marts,
+    monitoring,
+    papers,
+    people,
+    recall,
+    risk,
+    sharing,
+    summaries,
+)
 from assets.context import NIGHT, Council
 from assets.linking import linkage_reconciliation
 from feeds.deliveries import Found, delivery_order, find_deliveries, strangers
@@ -19,7 +32,7 @@ from pipelines.progress import progress_logger
 from pipelines.retention import run_retention
 from pipelines.sweeping import sweep_outbox
 
-STAGES = (people, recall, history, risk, summaries, aggregates, sharing, audit, marts, monitoring)
+STAGES = (people, recall, history, risk, summaries, aggregates, papers, sharing, audit, marts, monitoring)
 EXCLUSIVE = {"kinfold/exclusive": "night"}  # two nights never run at once
 QUIET = timedelta(seconds=60)  # a file this young may still be on its way
 

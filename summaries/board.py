@@ -152,6 +152,7 @@ def board(
     files: Mapping[str, str],
     partners: Mapping[str, str],
     counts: Mapping[str, int] | None = None,
+    papers: Iterable[tuple[str, str]] = (),
 ) -> str:
     """All feeds on one self-contained page.
 
@@ -164,6 +165,7 @@ def board(
         files: each feed's own report, beside the page.
         partners: what partners are called.
         counts: further figures of the night, by what they are called.
+        papers: what the night's papers for information governance are called, and their files beside the page.
     """
     known = until(loads, night)
     rows = []
@@ -208,6 +210,7 @@ def board(
         chart=chart([(f"{day['day'].day} {day['day']:%b}", day["share"]) for day in days]),
         found=_by_rule(found, called),
         gaps=gaps,
+        papers=list(papers),
     )
 
 

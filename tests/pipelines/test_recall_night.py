@@ -97,6 +97,8 @@ def night(council: Council, tonight: date, stands: Stands) -> bool:
     none = RELEASE.empty().with_columns(feed=pl.lit(None, pl.String))
     store.put(Zone.LEDGER, f"released/{tonight}/summary", {"released": let_out})
     store.put(Zone.LEDGER, f"released/{tonight}/report", {"released": RELEASE.empty(), "records": none})
+    for kind in ("aggregate", "paper"):
+        store.put(Zone.LEDGER, f"released/{tonight}/{kind}", {"released": RELEASE.empty()})
     done = dg.materialize(
         [recall.recalls, recall.recall_file, recall.output_use, sharing.release],
         resources={"council": council},

@@ -251,10 +251,7 @@ class AuditLog:
                 heads.append(("its own checkpoint", self._head()))
             except AuditError as error:
                 problems.append(str(error))
-        places = list(kept)
-        files = checkpoints.kept(places)
-        problems += [f"{place.name}: there is no checkpoint in this folder." for place in places if _empty(place)]
-        for path in files:
+        for path in checkpoints.kept(kept):
             try:
                 if found := checkpoints.opened(path, self._key):
                     heads.append((f"the checkpoint {found[1]} ({path.name})", found[0]))
@@ -459,10 +456,6 @@ def _number(line: bytes) -> int | None:
     """The number that a line which is no entry seems to have; None for what is nothing like one."""
     found = re.search(rb'"sequence":(\d{1,15}),', line)
     return int(found[1]) if found else None
-
-
-def _empty(place: Path) -> bool:
-    return place.is_dir() and not checkpoints.kept([place])
 
 
 def _write(path: Path, content: bytes) -> None:

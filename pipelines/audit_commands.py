@@ -60,7 +60,8 @@ def verify(kept: tuple[Path, ...]) -> None:
     from summaries.audit import state
 
     log = audit_log(Council.open())
-    verdict = log.examine(kept or ([log.copies] if log.copies else ()))
+    places = kept or ((log.copies,) if log.copies else ())
+    verdict = log.examine(places)
     for problem in verdict.problems:
         click.echo(problem)
     if verdict.more:
@@ -70,8 +71,9 @@ def verify(kept: tuple[Path, ...]) -> None:
         click.echo(
             "Release nothing, change nothing, and tell the Data Protection Officer. Keep a copy of ledger/audit."
         )
-    elif not (kept or log.copies):
-        click.echo("It was held against no checkpoint that is kept elsewhere: see `kinfold audit checkpoint`.")
+    elif verdict.against < 2:
+        where = f"in {', '.join(map(str, places))} there is none" if places else "see `kinfold audit checkpoint`"
+        click.echo(f"It was held against no checkpoint that is kept elsewhere: {where}.")
     sys.exit(1 if verdict.problems else 0)
 
 

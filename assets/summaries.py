@@ -11,17 +11,21 @@ from assets.context import Council, made, night_of
 from assets.history import standing
 from assets.monitoring import every
 from assets.sharing import LOOKED_AT, logged, releaser
+from governance import rights
 from governance.agreements import subjects
 from governance.release import Item
 from summaries import facts, quality
+from summaries.asked import asked
 from summaries.facts import CaseFacts
 from summaries.render import Renderer
 from warehouse.tables import (
+    CORRECTION,
     EVENT,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
     INVOLVEMENT,
     LOAD,
+    OBJECTION,
     PERSON,
     PERSON_LINK,
     RECALL,
@@ -98,6 +102,9 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
         store.get(Zone.FACTS, f"{SHOWN}/{before}", "shown").collect() if before else None,
         words,
         store.get(Zone.LEDGER, f"{RECALLED}/{tonight}", "notes").collect(),
+        asked(
+            rights.of_people(store, OBJECTION, tonight), rights.of_people(store, CORRECTION, tonight), words.partners
+        ),
     )
     gate, renderer = releaser(council), Renderer(words)
     cases = list(gathered)

@@ -9,7 +9,7 @@ Anything that no section permits is absent from the facts, so that no template c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,7 @@ from governance.agreements import subjects
 from governance.organisation import COUNCIL, Team
 from models.vocabulary import WORDS
 from summaries import changes as compared
+from summaries.asked import ATTRIBUTES, Asked
 from summaries.permitted import KEY, all_rows, grants, housemates, let_through, may, numbered, open_now
 from summaries.wording import Wording, plain
 from summaries.words import called, day, full_name, proper, rows_in_words, say, say_dates, tidy
@@ -75,6 +76,8 @@ class CaseFacts:
     agreements: list[str]
     shared: list[str]
     withheld: list[str]
+    objections: list[str] = field(default_factory=list)
+    disputed: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ def gather(
     previous: pl.DataFrame | None,
     wording: Wording,
     recalled: pl.DataFrame | None = None,
+    asked: Asked | None = None,
 ) -> Gathered:
     """Gather what each case's team may read.
 
@@ -152,6 +156,7 @@ def gather(
         wording: `wording.load(site)`.
         recalled: team, case, recalled, whose: what is said of earlier summaries that the night took back, and of
             whom they were wrong (`recall.notes`); what they showed of these is not named again as no longer held.
+        asked: what people objected to and say is not right; what they had kept back is not shown.
 
     Returns:
         Facts a case. A case whose team no agreement serves has facts that say only that.
@@ -164,8 +169,13 @@ def gather(
     kin = _kin(cases, relationships, wording)
     about = given.select(pl.col("about").alias("person_id")).unique()
     told = (frame.join(about, on="person_id", how="semi") for frame in (events, involvements, voice))
-    rows = let_through(all_rows(*told), given)
+    asked = asked or Asked()
+    rows = all_rows(*told).join(asked.kept_back, on=["person_id", "partner"], how="anti", maintain_order="left")
+    rows = let_through(rows, given)
     rows = rows_in_words(rows, wording).join(_called_here(given, faces, kin), on=[*KEY, "person_id"])
+    marks = asked.disputes.select("person_id", pl.col("item").alias("fact_id"), pl.col("sentence").alias("disputed"))
+    rows = rows.join(marks, on=["person_id", "fact_id"], how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("disputed").fill_null(""))
     kinds = _kinds(events, involvements, voice)
     at_home = _at_home(home, kin, faces, given, wording)
     flagged = _flags(flags, given, rows, events, wording)
@@ -176,7 +186,14 @@ def gather(
         falling = [False, False, *([True] * len(first)), True, False, True, False]
         return rows.filter(pl.col("category") == category).sort(*KEY, *by, descending=falling)
 
-    alike = [*KEY, "person_id", "what", "when", "source"]  # told by several feeds of one partner: shown once
+    alike = [
+        *KEY,
+        "person_id",
+        "what",
+        "when",
+        "source",
+        "disputed",
+    ]  # told by several feeds of one partner: shown once
     history = (
         rows.filter(~pl.col("category").is_in(["involvement", "voice"]))
         .sort(*KEY, "start", "what", "fact_id", descending=[False, False, True, False, False], nulls_last=True)
@@ -184,7 +201,7 @@ def gather(
     )
     in_years = (
         history.group_by([*KEY, "year"], maintain_order=True)
-        .agg(pl.struct("when", "what", "detail", "about_name", "source").alias("rows"))
+        .agg(pl.struct("when", "what", "detail", "about_name", "source", "disputed").alias("rows"))
         .group_by(KEY, maintain_order=True)
         .agg(pl.struct("year", "rows").alias("years"))
     )
@@ -204,8 +221,8 @@ def gather(
         in_years,
         _listed(differ, "changes", "kind", "when", "what", "detail", "about_name", "source"),
         _listed(at_home, "household", "name", "kin", "age", "since", "certainty"),
-        _listed(involved, "involved", "about_name", "what", "detail", "when", "source"),
-        _listed(said, "voice", "when", "what", "about_name", "said_by", "words", "source"),
+        _listed(involved, "involved", "about_name", "what", "detail", "when", "source", "disputed"),
+        _listed(said, "voice", "when", "what", "about_name", "said_by", "words", "source", "disputed"),
         _listed(flagged, "flags", "outcome", "as_of", "band", "rank", "reasons", "seen"),
         _listed(
             _agencies(given, rows, freshness, kinds, wording),
@@ -219,9 +236,19 @@ def gather(
         given.filter("own").group_by(KEY).agg(pl.col("section").filter("met").sort().alias("sections")),
         rows.group_by(KEY).agg(pl.format("{}: {}", "partner", "category").unique().sort().alias("shared")),
         recalled.drop("whose"),
+        *_asked(cases, asked, may(given, "identity")),
     ):
         wide = wide.join(frame, on=KEY, how="left", maintain_order="left")
     return Gathered(cases, shown, lambda: _make(wide, sections, kinds, night, wording))
+
+
+def _asked(cases: pl.DataFrame, asked: Asked, named: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """What each case's person objected to, and what of who they are they say is not right where that may be known."""
+    mine = cases.join(asked.objections, left_on="case", right_on="person_id", maintain_order="left_right")
+    yield mine.group_by(KEY, maintain_order=True).agg(pl.col("sentence").alias("objections"))
+    attributes = asked.disputes.filter(pl.col("kind") == "attribute")
+    theirs = named.join(attributes, left_on="case", right_on="person_id").sort(*KEY, "item")
+    yield theirs.group_by(KEY, maintain_order=True).agg(pl.struct("item", "sentence").alias("disputed"))
 
 
 def _listed(frame: pl.DataFrame, name: str, *columns: str) -> pl.DataFrame:
@@ -433,6 +460,8 @@ def _make(
             agreements=terms.agreements,
             shared=sorted({*(row["shared"] or ()), *shown}),
             withheld=terms.withheld,
+            objections=row["objections"] or [],
+            disputed=[(ATTRIBUTES.get(one["item"], one["item"]), one["sentence"]) for one in row["disputed"] or ()],
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from assets.context import Council
-from assets.history import standing
+from assets.history import standing, with_needs
 from assets.sharing import let_out, protected_people
 from governance import exports, rights
 from governance.agreements import Outgoing, subjects
@@ -22,11 +22,9 @@ from governance.stamp import Stamp
 from summaries.permitted import CROWD, HOMES
 from warehouse.tables import (
     AREA,
-    COHORT_MEMBER,
     EVENT,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
-    INDICATOR,
     INVOLVEMENT,
     PERSON,
     PERSON_PROFILE,
@@ -57,8 +55,8 @@ def export(
     chosen = exports.choose(council.agreements, agreement, to, name, on)
     role = _role(council, chosen)
     involvements = standing(council, INVOLVEMENT, night)
-    people = store.scan(PERSON).select("person_id", "birth_date").collect()
-    asked = subjects(people.join(_needs(council), on="person_id", how="left"), involvements, on)
+    people = with_needs(council, store.scan(PERSON).select("person_id", "birth_date").collect(), night)
+    asked = subjects(people, involvements, on)
     whom = exports.covered(council.agreements, chosen, asked, _homes(council))
     bars = rights.bars(store, night, rights.load_rights(council.site)).filter(pl.col("use") == rights.EXPORTS)
     made = exports.make(
@@ -127,11 +125,3 @@ def _homes(council: Council) -> pl.DataFrame:
     homes = council.store.scan(HOUSEHOLD).filter(few.fill_null(False)).select("household_id")
     members = council.store.scan(HOUSEHOLD_MEMBER).filter(pl.col("certainty") != "weak")
     return members.join(homes, on="household_id", how="semi").select("household_id", "person_id").collect()
-
-
-def _needs(council: Council) -> pl.DataFrame:
-    """person_id, meets: the cohorts and indicators that each person meets by themselves."""
-    shown = council.store.scan(INDICATOR).select("person_id", meets="indicator")
-    members = council.store.scan(COHORT_MEMBER).filter(pl.col("unit") == "person")
-    both = pl.concat([shown, members.select(person_id="unit_id", meets="cohort")])
-    return both.group_by("person_id").agg(pl.col("meets").unique().sort()).collect()

@@ -12,6 +12,7 @@ from assets.monitoring import USED, deliveries_of
 from feeds.history import merge
 from feeds.ledger import changed_since, current_all, grounds, purged_since, remember
 from governance import rights
+from governance.agreements import needs_met
 from governance.erasure import erased_in
 from models import rules
 from models.views import AsOf, History
@@ -120,3 +121,11 @@ def standing(council: Council, table: Table, night: date) -> pl.DataFrame:
     """What feeds tell tonight, as told of golden people: `person_id` added, rows of unlinked records left out."""
     links = council.store.scan(PERSON_LINK, night).select("record_id", "person_id")
     return council.store.as_of(table, night, night).join(links, on="record_id", how="inner").collect()
+
+
+def with_needs(council: Council, people: pl.DataFrame, night: date) -> pl.DataFrame:
+    """People with the cohorts and indicators that each `meets`, where an agreement asks for any."""
+    if not council.agreements.needs:
+        return people
+    indicators, cohorts, members = (council.store.read(t, night) for t in (INDICATOR, COHORT_MEMBER, HOUSEHOLD_MEMBER))
+    return people.join(needs_met(indicators, cohorts, members), on="person_id", how="left", maintain_order="left")

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.context import Council, made, night_of
-from assets.history import standing
+from assets.history import standing, with_needs
 from assets.monitoring import every
 from assets.sharing import LOOKED_AT, logged, releaser
 from governance import rights
@@ -19,10 +19,12 @@ from summaries.asked import asked
 from summaries.facts import CaseFacts
 from summaries.render import Renderer
 from warehouse.tables import (
+    COHORT_MEMBER,
     CORRECTION,
     EVENT,
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
+    INDICATOR,
     INVOLVEMENT,
     LOAD,
     OBJECTION,
@@ -66,7 +68,7 @@ def open_recalls(council: Council, team: str, night: date) -> list[tuple[date, s
 @dg.asset(
     group_name=GROUP,
     deps=[t.name for t in (PERSON, HOUSEHOLD, HOUSEHOLD_MEMBER, EVENT, INVOLVEMENT, VOICE, RISK_FLAG, LOAD)]
-    + [RECALL_FILE, LOOKED_AT],
+    + [RECALL_FILE, LOOKED_AT, INDICATOR.name, COHORT_MEMBER.name],
     tags={"contains": "personal_data"},
     description="A summary for each open case of each team: facts, from whom, and what was withheld.",
 )
@@ -74,7 +76,8 @@ def case_summary(context: dg.AssetExecutionContext, council: dg.ResourceParam[Co
     """Gather what each team may read, render it, let it out."""
     store, tonight = council.store, night_of(context, council)
     before = store.published_before(tonight)
-    people, involvements = store.read(PERSON, tonight), standing(council, INVOLVEMENT, tonight)
+    people = with_needs(council, store.read(PERSON, tonight), tonight)
+    involvements = standing(council, INVOLVEMENT, tonight)
     links = store.scan(PERSON_LINK, tonight).select(pl.col("record_id").alias("other_record_id"), "person_id")
     related = (
         standing(council, RELATIONSHIP, tonight)

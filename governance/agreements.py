@@ -502,6 +502,23 @@ def subjects(people: pl.DataFrame, involvements: pl.DataFrame, on: date) -> pl.D
     return aged.select("person_id", "age", "open_to", "meets")
 
 
+def needs_met(indicators: pl.DataFrame, cohorts: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """The cohorts and indicators that each person meets: `person_id`, `meets` (list); whoever meets none is not there.
+
+    Args:
+        indicators: columns person_id, indicator.
+        cohorts: columns cohort, unit (person or household), unit_id; whoever lives in a household meets its cohorts.
+        members: columns household_id, person_id.
+    """
+    alone = cohorts.filter(pl.col("unit") == "person").select(pl.col("unit_id").alias("person_id"), "cohort")
+    together = cohorts.filter(pl.col("unit") == "household").join(members, left_on="unit_id", right_on="household_id")
+    parts = [
+        indicators.select("person_id", pl.col("indicator").alias("meets")),
+        *(part.select("person_id", pl.col("cohort").alias("meets")) for part in (alone, together)),
+    ]
+    return pl.concat(parts).group_by("person_id").agg(pl.col("meets").unique().sort())
+
+
 def load_agreements(site: Path, categories: Iterable[str] | None = None) -> Agreements:
     """Read `site.yaml` and every `agreements/*.agreement.yaml` of a council's folder.
 

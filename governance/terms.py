@@ -124,6 +124,15 @@ class Basis(Config):
                     "cited. Add it to schedule_1, or correct article_9."
                 )
 
+    @property
+    def short(self) -> str:
+        """Conditions and laws by their numbers alone."""
+        ten = ["Article 10"] if self.article_10 else []
+        told = [*(f"6(1)({x})" for x in self.article_6), *(f"9(2)({x})" for x in self.article_9)]
+        paragraphs = " and ".join(map(str, self.schedule_1))
+        schedule = [f"DPA 2018 Schedule 1 paragraph{'s' if len(self.schedule_1) > 1 else ''} {paragraphs}"]
+        return "; ".join([f"UK GDPR {', '.join(told)}", *ten, *(schedule if paragraphs else ()), *self.gateways])
+
     def lines(self) -> Iterator[str]:
         """The same in words, a condition a line."""
         yield from (f"UK GDPR Article 6(1)({letter}), {ARTICLE_6[letter]}" for letter in self.article_6)

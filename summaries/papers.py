@@ -245,25 +245,19 @@ def _rules(retention: Retention | None) -> list[Row]:
 
 def _dpia(council: Council, facts: Facts) -> Row:
     organisation = council.organisation
-    feeds = []
+    feeds: dict[str, Row] = {}
     for contract in sorted(council.contracts.values(), key=lambda c: (c.partner, c.name)):
-        told = dict.fromkeys(
-            event.event for table in contract.tables for event in table.yields if isinstance(event, Event)
-        )
-        feeds.append(
-            {
-                "name": contract.name,
-                "partner": agreed.partner(contract.partner, organisation),
-                "days": contract.interval.days,
-                "records": facts.records_of.get(contract.id, 0),
-                "tells": _names(organisation, [c for c in told if c in organisation.known_categories]),
-            }
-        )
+        told = [e.event for table in contract.tables for e in table.yields if isinstance(e, Event)]
+        name = agreed.partner(contract.partner, organisation)
+        of = feeds.setdefault(contract.partner, {"partner": name, "feeds": [], "tells": [], "records": 0})
+        of["feeds"].append(contract.name)
+        of["tells"] += _names(organisation, [c for c in told if c in organisation.known_categories])
+        of["records"] += facts.records_of.get(contract.id, 0)
     purposes = [
         {
             "name": a.name,
             "purpose": a.purpose,
-            "basis": list(a.lawful_basis.lines()),
+            "basis": a.lawful_basis.short,
             "teams": _teams(a, organisation),
             "whom": whom(a.people, organisation.services),
         }
@@ -273,8 +267,8 @@ def _dpia(council: Council, facts: Facts) -> Row:
     marked = organisation.sensitive
     unshared = sorted(set(organisation.categories) - shared)
     return {
-        "feeds": feeds,
-        "partners": len({f["partner"] for f in feeds}),
+        "partners": [of | {"tells": list(dict.fromkeys(of["tells"]))} for of in feeds.values()],
+        "feeds": len(council.contracts),
         "purposes": purposes,
         "closed": [a.name for a in council.agreements if council.agreements.standing(a.name).closed],
         "special": _names(organisation, [c for c in marked.special if c in shared]) if marked else [],

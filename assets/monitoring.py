@@ -13,11 +13,14 @@ from assets.feeds import heal
 from assets.returned import Telling
 from assets.sharing import LOOKED_AT, PAPER, logged, releaser
 from feeds.ledger import deliveries_in_force, grounds, loads
+from governance import rights
 from governance.erasure import mark
 from linkage import decisions
 from summaries import board, findings, quality
+from summaries.asked import for_owner
 from warehouse.store import StoreError
 from warehouse.tables import (
+    CORRECTION,
     DWELLING,
     EVENT,
     FEED_FRESHNESS,
@@ -132,6 +135,7 @@ def quality_tables(context: dg.AssetExecutionContext, council: dg.ResourceParam[
         _before(council, QUALITY_ISSUE, tonight),
         tonight,
         decisions.kept_apart(store),
+        for_owner(rights.read(store, CORRECTION))["record_id"],
     )
     yield council.write(QUALITY_ISSUE, tonight, issues)
     held = records.group_by("feed").agg(pl.len().alias("of"))
@@ -197,10 +201,11 @@ def _tellings(
     """The night's reports: of every feed, for its partner's readers, then for those who read all of them."""
     broken = council.store.read(LOAD_RULE, tonight)
     keys = council.store.scan(SOURCE_RECORD, tonight).select("record_id", "feed", "source_key").collect()
+    said = for_owner(rights.read(council.store, CORRECTION))
     for state in states.iter_rows(named=True):
         contract = council.contracts[state["feed"]]
         of_feed = pl.col("feed") == contract.id
-        records = findings.listed(issues.filter(of_feed), keys.filter(of_feed), links)
+        records = findings.listed(issues.filter(of_feed), keys.filter(of_feed), links, said)
         for team in (*council.organisation.readers(contract.partner), readers):
             yield Telling(
                 contract, team, contract.id, tonight, state, every_load.filter(of_feed), broken.filter(of_feed),

@@ -13,11 +13,13 @@ from assets.linking import STATE as STATE
 from assets.linking import load_model as load_model
 from assets.monitoring import USED, deliveries_of
 from feeds.ledger import current_all
+from governance import rights
 from linkage import decisions, golden, groups, households, occupancy, protection
 from linkage.places import deprived
 from warehouse.store import StoreError
 from warehouse.tables import (
     AREA,
+    CORRECTION,
     DWELLING,
     EVENT,
     HOUSEHOLD,
@@ -84,6 +86,7 @@ def person(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]
     links = store.read(PERSON_LINK, tonight)
     frame = golden.people(records, links, trust, tonight)
     frame = protection.withhold(frame, protected_of(council, records, links, store.read(DWELLING, tonight)))
+    frame = rights.annotated(frame, rights.of_people(store, CORRECTION, tonight))
     sources = [dg.TableColumnDep(SOURCE_RECORD.name, column) for column in ("record_id",)]
     lineage = dg.TableColumnLineage(
         {

@@ -256,6 +256,31 @@ def of_people(store: Store, table: Table, night: date) -> pl.DataFrame:
     return links.join(rows, on="record_id").select("person_id", *table.schema)
 
 
+def annotated(people: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:
+    """Golden records that say among their conflicts what people hold to be wrong of them; no value is changed.
+
+    Args:
+        people: PERSON.
+        corrections: CORRECTION with `person_id` (`of_people`); those that were refused say nothing here.
+    """
+    mine = corrections.filter((pl.col("kind") == "attribute") & (pl.col("status") != REFUSED))
+    if mine.is_empty():
+        return people
+    code = pl.format("disputed by the person: {}", "item")
+    told = (
+        mine.unique(["person_id", "item"], keep="first", maintain_order=True)
+        .sort("person_id", "item")
+        .group_by("person_id", maintain_order=True)
+        .agg(pl.format("{}, on {}", code, "asked_on").alias("_text"), code.alias("_code"))
+    )
+    joined = people.join(told, on="person_id", how="left", maintain_order="left")
+    both = {"conflicts": "_text", "conflicting": "_code"}
+    empty = pl.lit([], pl.List(pl.String))
+    return joined.with_columns(
+        pl.col(name).fill_null(empty).list.concat(pl.col(more).fill_null(empty)) for name, more in both.items()
+    ).drop(*both.values())
+
+
 def bars(store: Store, night: date, rights: Rights) -> pl.DataFrame:
     """Whose data may not be used for what on a night: `person_id`, `use`, `partner` (null: whoever's), each once.
 

@@ -102,9 +102,14 @@ NO_POSTCODE = Finding(
     "The postcode directory has no such postcode, though it has others of the district",
     "Look the address up, and correct the postcode",
 )
+DISPUTED = Finding(
+    "disputed_by_person",
+    "The person says that something in this record is not right",
+    "Check it with the person or a document, correct it or say why not, and tell the council, who answers the person",
+)
 OF_PLACES = (NO_PROPERTY, OTHER_POSTCODE, NO_POSTCODE)  # the others rest on who is who
 FINDINGS = (
-    TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NEVER_BORN, NEVER_DIED, *OF_PLACES,
+    TWICE, *DIFFERS.values(), *SHARED.values(), DEAD, ALIVE, NEVER_BORN, NEVER_DIED, *OF_PLACES, DISPUTED,
 )  # fmt: skip
 BY_NAME = {finding.name: finding for finding in FINDINGS}
 
@@ -121,6 +126,7 @@ def find(
     before: pl.DataFrame | None,
     night: date,
     apart: pl.Series | None = None,
+    disputed: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Find the records that do not agree with other sources or with reference data.
 
@@ -136,6 +142,7 @@ def find(
         night: the night.
         apart: `record_id` of the records on the do-not-link register. Of an id that one of their people shares with
             somebody nothing is said: an owner who reads of it learns that there is another life.
+        disputed: `record_id` of the records of which a person says that something is not right.
 
     Returns:
         `quality_issue` rows, sorted by record and rule: pseudonymous, and without a value.
@@ -148,6 +155,12 @@ def find(
         *_impossible(held, people, night),
         *_deaths(_possible(held, people, night), events, involvements),
         *_places(held, dwellings, places),
+        (
+            DISPUTED,
+            held.filter(
+                pl.col("record_id").is_in((held["record_id"].clear() if disputed is None else disputed).implode())
+            ),
+        ),
     ]
     earlier = before if before is not None else QUALITY_ISSUE.empty()
     issues = pl.concat([rows.select("record_id", "feed", pl.lit(rule.name).alias("rule")) for rule, rows in found])
@@ -256,29 +269,33 @@ def counted(issues: pl.DataFrame, links: pl.DataFrame, night: date) -> pl.DataFr
     )
 
 
-def listed(issues: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+def listed(
+    issues: pl.DataFrame, records: pl.DataFrame, links: pl.DataFrame, said: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Issues by the feed's own keys, for its owner alone: key, same_person_as, rule, since, what_to_do.
 
     Args:
         issues: of one feed.
         records: that feed's records: record_id, source_key.
         links: record_id, person_id.
+        said: record_id, said: what people say is not right; where there is any, it stands beside as they_say.
     """
     keyed = records.select("record_id", "source_key").join(links.select("record_id", "person_id"), on="record_id")
     same = keyed.group_by("person_id").agg(pl.col("source_key").sort().alias("keys"))
     beside = pl.col("keys").list.set_difference(pl.concat_list("source_key")).list.sort().list.join("; ")
-    return (
-        issues.join(keyed, on="record_id")
-        .join(same, on="person_id")
-        .select(
-            pl.col("source_key").alias("key"),
-            pl.when(pl.col("rule") == TWICE.name).then(beside).alias("same_person_as"),
-            _said("sentence").alias("reason"),
-            "since",
-            _said("remedy").alias("what_to_do"),
-        )
-        .sort("reason", "key")
-    )
+    rows = issues.join(keyed, on="record_id").join(same, on="person_id")
+    more = []
+    if said is not None and (rows["rule"] == DISPUTED.name).any():
+        rows = rows.join(said, on="record_id", how="left")
+        more = [pl.when(pl.col("rule") == DISPUTED.name).then("said").alias("they_say")]
+    return rows.select(
+        pl.col("source_key").alias("key"),
+        pl.when(pl.col("rule") == TWICE.name).then(beside).alias("same_person_as"),
+        _said("sentence").alias("reason"),
+        "since",
+        _said("remedy").alias("what_to_do"),
+        *more,
+    ).sort("reason", "key")
 
 
 def _said(part: str) -> pl.Expr:

@@ -101,7 +101,8 @@ class Vault:
         Raises:
             VaultError: the file is not the one that was written here; all stays as it was.
         """
-        key, tag = self._opened(path, _sidecar(path), name)
+        key, told = self._opened(path, _sidecar(path), name)
+        tag = told.tag if told.form == 2 else _tag(path, key)
         self._replace_sidecar(path, name, [self._said(key, tag, name)])
 
     def encrypt_anew(self, path: Path, name: str) -> None:
@@ -118,14 +119,14 @@ class Vault:
             left.unlink()
         fresh = path.with_name(f".{path.name}~{secrets.token_hex(4)}")
         try:
-            key, tag = self._opened(path, _sidecar(path), name)
+            key, old = self._opened(path, _sidecar(path), name)
             rows = _scan(path, key, name).collect()
             other = secrets.token_bytes(32)
             made = _write(rows, fresh, other, name)
             if not _scan(fresh, other, name).collect().equals(rows):
                 raise VaultError(_refusal(path, "what was written of it anew does not hold the same rows"))
             new = self._said(other, made, name)
-            self._replace_sidecar(path, name, [self._said(key, tag, name), new])
+            self._replace_sidecar(path, name, [old, new])
             fresh.replace(path)
             sync(path.parent)
             self._replace_sidecar(path, name, [new])
@@ -255,8 +256,8 @@ class Vault:
         fresh.replace(beside)
         sync(beside.parent)
 
-    def _opened(self, path: Path, beside: Path, name: str) -> tuple[bytes, bytes]:
-        """The data key of a Parquet file and its tag, once it has been proved to be what was written under `name`.
+    def _opened(self, path: Path, beside: Path, name: str) -> tuple[bytes, _Told]:
+        """The data key of a Parquet file and what is told of it, once it has been proved to be what was written here.
 
         Raises:
             VaultError: it is not.
@@ -272,8 +273,7 @@ class Vault:
             except (InvalidUnwrap, ValueError):
                 raise VaultError(_refusal(path, "its data key does not open")) from None
             if self._genuine(path, key, one):
-                # a form of before is told of in the present one
-                return key, one.tag if one.form == 2 else _tag(path, key)
+                return key, one
         raise VaultError(_refusal(path, "it is damaged, cut, or not the file that was written here"))
 
     def _key(self, purpose: str, generation: int, path: Path, before: bool) -> bytes:
@@ -357,7 +357,7 @@ def _put_sidecar(path: Path, told: Sequence[_Told]) -> None:
             "format": one.form,
             "generation": one.generation,
             "wrapped_key": base64.b64encode(one.wrapped).decode(),
-            "tag": one.tag.hex(),
+            "tag" if one.form == 2 else "sha256": one.tag.hex(),
             "seal": one.seal.hex(),
         }
         for one in told

@@ -36,6 +36,7 @@ _MARK = b',"mac":"'
 _ENDING = len(_MARK) + 64 + len(b'"}\n')
 _BEYOND = "Tell the Data Protection Officer; `kinfold audit verify` lists what is wrong."
 _NOBODY = 0xFFFFFFFF  # what the kernel says where nobody signed in
+_OWN = "its own checkpoint"
 _CHECKPOINT, _VERIFIED = b"checkpoint", b"verified"
 
 
@@ -248,7 +249,7 @@ class AuditLog:
         heads: list[tuple[str, Head]] = []
         if self.path.exists() or self.checkpoint.exists():
             try:
-                heads.append(("its own checkpoint", self._head()))
+                heads.append((_OWN, self._head()))
             except AuditError as error:
                 problems.append(str(error))
         for path in checkpoints.kept(kept):
@@ -320,7 +321,7 @@ class _Walk:
         self.problems: list[str] = []
         self.found = 0
         self._waiting = sorted(heads, key=lambda h: h[1].entries)
-        self._agreed = since.entries  # how far a checkpoint has said that all is as it was
+        self._agreed = 0  # how far one that was kept elsewhere has said that all is as it was
 
     def through(self, file: BinaryIO, size: int) -> None:
         """Read on to `size` bytes, a line at a time."""
@@ -359,7 +360,7 @@ class _Walk:
         while self._waiting and self._waiting[0][1].entries == here.entries:
             name, head = self._waiting.pop(0)
             if head == here:
-                self._agreed = here.entries
+                self._agreed = self._agreed if name == _OWN else here.entries
                 continue
             self._add(
                 f"{self._name}:{here.entries}: entry {here.entries:,} is not the one that {name} saw: the log was "

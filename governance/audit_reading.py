@@ -16,11 +16,20 @@ from warehouse.tables import ACCESS_LOG
 OWN, EARLIER, BESIDE, LISTED = "own", "earlier", "beside", "listed"
 """How an entry is about a person: by their id; by one that they had before; in a file about another; in a list."""
 KEPT = {"person_id": pl.String, "first": pl.Date, "last": pl.Date}
-LOOKS = ("read", "reveal", "find", "subject", "export", "matching")  # what people ask to see, rather than what is sent
+LOOKS = (
+    "read",
+    "reveal",
+    "audit",
+    "find",
+    "subject",
+    "export",
+    "matching",
+)  # what people ask to see, rather than what is sent
 MACHINES = "kinfold "  # begins the names of what acts by itself
 USUAL = 90  # days from which a user's usual day is taken
 MANY, TIMES = 20, 3  # people a day that are many, if they are also so many times the user's usual day
 REFUSED = 3  # refusals a day that are many
+NAMES = 3  # names a day under one account that are many
 EARLY, LATE = 7, 20  # hours between which people work, Monday to Friday
 OUTSIDE = 5  # looks a day outside of them that are many
 _SAID = ("team", "role", "action", "reason", "agreement")
@@ -149,10 +158,12 @@ def by_user(log: pl.DataFrame, timezone: str) -> pl.DataFrame:
         .agg(usual=pl.col("people").median())
     )
     days = days.join(usual, on=["actor", "day"], how="left")
+    names = pl.col("actor").n_unique().over("day", "account")
     many = (pl.col("people") >= MANY) & (pl.col("people") >= TIMES * pl.col("usual")).fill_null(True)
     said = [
         (many, pl.format("{} people", "people")),
         (pl.col("refused") >= REFUSED, pl.format("refused {} times", "refused")),
+        ((names >= NAMES) & (pl.col("account") != ""), pl.format("one of {} names under this account", names)),
         (pl.col("outside") >= OUTSIDE, pl.format("{} looks at night or at a weekend", "outside")),
     ]
     unusual = pl.concat_list([pl.when(so).then(what) for so, what in said]).list.drop_nulls().list.join("; ")

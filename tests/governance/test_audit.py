@@ -63,7 +63,7 @@ def twelve(tmp_path_factory) -> Path:
     return folder
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), how=st.sampled_from(["edit", "delete", "swap", "cut", "repeat", "checkpoint"]))
 def test_any_single_edit_deletion_swap_or_cut_is_found(twelve, data, how):
     with tempfile.TemporaryDirectory() as place:
@@ -127,7 +127,7 @@ def test_a_rewrite_by_somebody_with_the_key_differs_from_a_checkpoint_kept_elsew
     assert rewritten.verify(tmp_path / "nowhere.json") != []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(written=st.integers(0, 2000))
 def test_an_append_killed_at_any_byte_leaves_a_log_that_goes_on(written):
     with tempfile.TemporaryDirectory() as folder:

@@ -154,6 +154,8 @@ def make(
             f"an export holds events, involvements and profiles; {', '.join(strange)} leaves in none. Take it out of "
             f"{export.clause} of {export.agreement}."
         )
+    if sections.is_empty():
+        raise ExportRefused(f"{export.agreement} shares nothing of {export.clause} with its recipient.")
     events = _rows(told["event"], sections, people, bars, pl.col("type").alias("category"), export, _EVENT)
     involved = _rows(
         told["involvement"], sections, people, bars, pl.lit("involvement").alias("category"), export, _INVOLVED

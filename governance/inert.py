@@ -58,8 +58,7 @@ def _harmless(frame: pl.DataFrame, lines: int | None) -> pl.DataFrame:
 
 
 def _heading(name: str) -> str:
-    bare = line(name)
-    return f"'{bare}" if re.match(r"[=+\-@＝＋－＠]", bare) else bare
+    return re.sub(_RUNS, r"\1'\2", line(name))
 
 
 def _bare(character: str) -> str:

@@ -15,7 +15,7 @@ from assets.monitoring import USED
 from assets.sharing import GROUP, LOOKED_AT, audit_log
 from governance import audit_reading as reading
 from governance import outbox
-from governance.audit import Entry, Verdict, account
+from governance.audit import Entry, Verdict, login
 from governance.pseudonyms import record_ids
 from warehouse import marts
 from warehouse.marts import MartTable
@@ -152,7 +152,7 @@ def releases(released: pl.DataFrame, timezone: str) -> pl.DataFrame:
 def note(council: Council, who: str | None, person_id: str | None) -> None:
     """Put into the audit log that somebody asks it, about a person or about nobody in particular."""
     now, team = datetime.now(UTC).replace(tzinfo=None), council.organisation.teams[council.organisation.quality_for]
-    entry = Entry(now, who or account(), None, "audit", None, person_id, team.reason, None)
+    entry = Entry(now, who or login(), None, "audit", None, person_id, team.reason, None)
     audit_log(council).append([entry])
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.context import Council, night_of
-from governance.audit import AuditLog, Entry
+from governance.audit import AuditLog, Entry, login
 from governance.checkpoints import outside
 from governance.outbox import Swept
 from governance.release import RECALL, Item, Releaser
@@ -33,10 +33,13 @@ def audit_log(council: Council) -> AuditLog:
     return AuditLog(council.home / "ledger" / "audit", council.ring.key("audit"), copies=outside(council.home))
 
 
-def note_read(council: Council, who: str, people: Sequence[str | None]) -> None:
-    """Put into the audit log that somebody asked about people, or with None about nobody in particular."""
+def note_read(council: Council, who: str | None, people: Sequence[str | None]) -> None:
+    """Put into the audit log that somebody asked about people, or with None about nobody in particular.
+
+    Who says no name is named as who signed in to the machine.
+    """
     now = datetime.now(UTC).replace(tzinfo=None)
-    audit_log(council).append([Entry(now, who, None, "read", None, person, None, None) for person in people])
+    audit_log(council).append([Entry(now, who or login(), None, "read", None, person, None, None) for person in people])
 
 
 def releaser(council: Council, actor: str = "kinfold night") -> Releaser:

@@ -194,13 +194,13 @@ def _answer(
     """Put entries into words, and give them as they are wanted."""
     from assets.sharing import audit_log, ever_released
     from governance import inert, outbox
-    from governance.audit import account
+    from governance.audit import login
     from summaries import audit as words
 
     released = ever_released(council).select("release_id", "shared").unique("release_id")
     wanted = released.join(rows, on="release_id", how="semi")
     now = datetime.now(UTC).astimezone(ZoneInfo(council.organisation.timezone))
-    asked = f"Asked by {who or account()} on {words.moment(now)}"
+    asked = f"Asked by {who or login()} on {words.moment(now)}"
     verdict = audit_log(council).examine()
     shared = dict(wanted.iter_rows())
     told = words.report(title, about, asked, rows, verdict, council.organisation, shared, notes, people)

@@ -104,8 +104,6 @@ def why(who: tuple[str, ...], html: Path | None) -> None:
     A record is named by its id or as FEED:KEY, by the feed's own key. No value is shown, neither here nor in the chart:
     only what was compared, how far it agrees, and how many bits that is worth. The audit log has who asked about whom.
     """
-    import getpass
-
     from assets.sharing import note_read
     from linkage import decisions as register
     from linkage.why import held, sentences, table, waterfall
@@ -120,7 +118,7 @@ def why(who: tuple[str, ...], html: Path | None) -> None:
     edges, links = store.read(MATCH_EDGE), store.read(PERSON_LINK)
     feeds = dict(rows.select("record_id", "feed").iter_rows())
     people = {_person(name, links) for name in named} & set(links["person_id"])
-    note_read(council, getpass.getuser(), sorted(people) or [None])
+    note_read(council, None, sorted(people) or [None])
     if len(named) == 1:
         try:
             _tell_person(held(_person(named[0], links), links, edges, model), feeds)

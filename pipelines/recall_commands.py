@@ -16,8 +16,6 @@ import polars as pl
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV, with every column of the table recall.")
 def recall(since: datetime, team: str | None, person: str | None, as_csv: bool) -> None:
     """List what was let out and used a link that was undone since: to whom it went, when, and why it was recalled."""
-    import getpass
-
     from assets.context import Council
     from assets.sharing import note_read
     from governance import inert
@@ -35,7 +33,7 @@ def recall(since: datetime, team: str | None, person: str | None, as_csv: bool) 
     mine += [(pl.col("person_id") == person).fill_null(False) | pl.col("about").list.contains(person)] if person else []
     rows = council.store.scan(RECALL, night).filter(mine).sort("night", "because", "team", "kind", "first", "recall_id")
     found = rows.collect()
-    note_read(council, getpass.getuser(), [person])
+    note_read(council, None, [person])
     if as_csv:
         click.echo(inert.csv(found), nl=False)
         return

@@ -85,10 +85,9 @@ def export(agreement: str, recipient: str, name: str | None, who: str | None) ->
     It holds what the agreement says and no more, of the published night, under pseudonyms that nobody else is given,
     as CSV and Parquet in one archive with the stamp. What too few people share is told more coarsely, or not at all.
     """
-    import getpass
-
     from assets.context import Council
     from assets.exporting import export as made_of
+    from governance.audit import login
     from governance.exports import ExportRefused
     from governance.release import ReleaseRefused
     from pipelines.review_desk import NAMED, named
@@ -98,7 +97,7 @@ def export(agreement: str, recipient: str, name: str | None, who: str | None) ->
     council = Council.open()
     now = datetime.now(ZoneInfo(council.organisation.timezone))
     try:
-        rows, made = made_of(council, agreement, recipient, name, who or getpass.getuser(), now.date(), now.isoformat())
+        rows, made = made_of(council, agreement, recipient, name, who or login(), now.date(), now.isoformat())
     except (ExportRefused, ReleaseRefused) as error:
         raise click.ClickException(str(error)) from None
     row = rows.row(0, named=True)

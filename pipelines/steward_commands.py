@@ -393,8 +393,6 @@ def history(told: str, who: str | None) -> None:
 
     ID is a person's, or that of a record, which stands for its person. Nothing but ids, dates and causes is shown.
     """
-    import getpass
-
     import polars as pl
 
     from assets.context import Council
@@ -410,7 +408,7 @@ def history(told: str, who: str | None) -> None:
     rows = identity.history(store.read(PERSON_LINEAGE), person_id)
     if not rows.height:
         raise click.ClickException("no person and no record has this id. Ids have 32 characters of 0-9 and a-f.")
-    note_read(council, who or getpass.getuser(), [person_id])
+    note_read(council, who, [person_id])
     if of_record:
         click.echo(f"Record {told} stands with the person {person_id}.")
     for row in rows.iter_rows(named=True):

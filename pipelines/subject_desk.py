@@ -6,7 +6,6 @@ document says belongs in `summaries.subject`; what is kept of objections and the
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from assets.sharing import audit_log, ever_released, let_out
 from feeds import about, ledger
 from feeds.ledger import ACCEPTED, deliveries_in_force
 from governance import rights
+from governance.audit import login
 from governance.organisation import Team
 from governance.pseudonyms import record_ids
 from governance.release import BY_LAW, SUBJECT, SUBJECT_ACCESS, Item
@@ -101,7 +101,7 @@ class SubjectDesk:
         self.team, team = _answers(council)
         self.asker = Asker(
             who.strip(), self.team, team.roles[0], SUBJECT_ACCESS, case if case and _CASE.fullmatch(case) else None,
-            getpass.getuser(),
+            login(),
         )  # fmt: skip
         if case and self.asker.case is None:
             raise SubjectRefused(

@@ -68,12 +68,15 @@ def read(made: Sequence[Made]) -> tuple[np.ndarray, list[int | None]]:
     return matrix, [row["count"] for _, row in rows]
 
 
-def ranges(made: Sequence[Made], before: Sequence[Made] = (), few: int = 7, off: int = 2) -> list[tuple[float, float]]:
+def ranges(
+    made: Sequence[Made], before: Sequence[Made] = (), truth: Counts | None = None, few: int = 7, off: int = 2
+) -> list[tuple[float, float]]:
     """The least and greatest count that each suppressed row may have, by linear programming, as far as it is narrow.
 
     Args:
         made: tonight's tables.
         before: last night's, by a reader who takes it that no cell changed by more than `few` since, where that can be.
+        truth: the counts themselves, to leave aside a reader whose guess is wrong: nothing true follows from it.
         few, off: the threshold, and how far rounding moves a value.
     """
     matrix, values = read(made)
@@ -93,6 +96,8 @@ def ranges(made: Sequence[Made], before: Sequence[Made] = (), few: int = 7, off:
     finite = np.isfinite(upper)
     a = np.vstack([-matrix_, matrix_[finite]])
     b = np.concatenate([-np.array(lower, float), np.array(upper, float)[finite]])
+    if truth is not None and (a @ [truth[cell] for cell in product(*DOMAINS.values())] > b).any():
+        return []
     hidden = matrix[[v is None for v in values]]
     seen = np.vstack([np.full(len(hidden), np.inf), np.full(len(hidden), -np.inf)])
     pulls = np.random.default_rng(0).normal(size=(8, len(hidden))) @ hidden
@@ -100,8 +105,6 @@ def ranges(made: Sequence[Made], before: Sequence[Made] = (), few: int = 7, off:
     for n, pull in asked:
         if n is None or seen[1, n] - seen[0, n] < few + 2:  # or what another cell allows is wide enough for it
             answer = linprog(pull, A_ub=a, b_ub=b, bounds=(0, 10_000), method="highs")
-            if answer.status == 2:
-                return []  # the reader's guess that little changed cannot be: nothing follows from it
             seen[0] = np.minimum(seen[0], hidden @ answer.x)
             seen[1] = np.maximum(seen[1], hidden @ answer.x)
     return [(float(least), float(most)) for least, most in seen.T]

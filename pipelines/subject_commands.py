@@ -99,9 +99,7 @@ def pack(
     row = desk.pack(found, language).row(0, named=True)
     click.echo(f"Written: {desk.council.home / 'outbox' / row['file']}")
     click.echo(f"Release {row['release_id']}, to be gone by {row['expires_on']}.")
-    click.echo(
-        "Read it before you hand it on: people who are not known to belong to the person may stand in what is told."
-    )
+    click.echo("Read it before you hand it on: others, whom no record ties to the person, may stand in what was said.")
 
 
 @subject.command("object")

@@ -408,9 +408,10 @@ class SubjectDesk:
         return rights.of_people(self.council.store, table, self.night).filter(pl.col("person_id") == person_id)
 
     def _corrected(self, person_id: str, records: pl.DataFrame) -> pl.DataFrame:
-        """The person's corrections, with the feed of the record that each is about."""
-        rows = self._of(CORRECTION, person_id).unique("correction_id", keep="first")
-        return rows.join(records.select("record_id", "feed"), on="record_id", how="left")
+        """The person's corrections, with the feeds of the records that each is about."""
+        rows = self._of(CORRECTION, person_id).join(records.select("record_id", "feed"), on="record_id", how="left")
+        feeds = rows.group_by("correction_id").agg(pl.col("feed").drop_nulls().unique().sort().alias("feeds"))
+        return rows.unique("correction_id", keep="first", maintain_order=True).join(feeds, on="correction_id")
 
     def _covering(self, person_id: str, homes: pl.Series) -> set[str]:
         """The agreements that cover the person, by themselves or with whom they live."""

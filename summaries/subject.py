@@ -64,7 +64,7 @@ class Held:
         released: RELEASE with `own` (it is about the person), `about_others`.
         looks: ACCESS_LOG of the person's ids.
         covered: names of the agreements that cover the person.
-        objections, corrections, withheld: the registers, a row each.
+        objections, corrections, withheld: the registers, a row each; of corrections, `feeds` whose records hold it.
         hidden: whether the person's address is protected.
         names: of other people, to be taken out of what is told in words. `places`: addresses likewise.
     """
@@ -143,13 +143,13 @@ def gathered(held: Held, site: Site, tongue: Tongue) -> Row:
     gone = set(held.withheld["item"])
     open_, spared = _Blank(held, tongue), held.withheld.filter(~pl.col("unsaid"))
     facts = _facts(held, site, tongue, gone, open_)
-    return {
+    told = {
         "tongue": tongue,
         "council": site.wording.council.council,
         "person": _name(held.person),
         "night": tongue.say(held.night),
         "hidden": held.hidden,
-        "golden": _golden(held, site, tongue),
+        "golden": _golden(held, site, tongue, open_),
         "sources": _sources(held, site, tongue),
         "homes": _homes(held, site, tongue),
         "household": held.household.to_dicts(),
@@ -172,12 +172,12 @@ def gathered(held: Held, site: Site, tongue: Tongue) -> Row:
         "looks": _looks(held, site, tongue),
         "agreements": _agreements(held, site, tongue),
         "withheld": spared["item"].n_unique(),
-        "blanked": open_.times > 0,
-        "objections": _objections(held, site, tongue),
-        "corrections": _corrections(held, site, tongue),
+        "objections": _objections(held, site, tongue, open_),
+        "corrections": _corrections(held, site, tongue, open_),
         "contact": _lines(site.rights.contact, tongue),
         "complaints": _lines(site.rights.complaints, tongue),
     }
+    return told | {"blanked": open_.times > 0}
 
 
 # -- who they are ----------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def _value(attribute: str, value: Any, tongue: Tongue) -> str:
     return _ISO.sub(lambda found: tongue.say(date(*map(int, found.groups()))), text)
 
 
-def _golden(held: Held, site: Site, tongue: Tongue) -> list[Row]:
+def _golden(held: Held, site: Site, tongue: Tongue, blank: _Blank) -> list[Row]:
     """The best value of each attribute, who told it, who tells another, and what the person says of it."""
     source: dict[str, list[str]] = {}
     for row in held.person["provenance"] or ():
@@ -229,7 +229,7 @@ def _golden(held: Held, site: Site, tongue: Tongue) -> list[Row]:
                     }
                 ),
                 "others": [(told, sorted(map(site.feed, feeds))) for told, feeds in others.get(attribute, ())],
-                "disputed": [_said(row, tongue) for row in disputed.get(attribute, ())],
+                "disputed": [_said(row, tongue, blank) for row in disputed.get(attribute, ())],
             }
         )
     return rows
@@ -243,12 +243,13 @@ def _disputed(held: Held, *kinds: str) -> dict[str, list[Row]]:
     return found
 
 
-def _said(row: Row, tongue: Tongue) -> Row:
+def _said(row: Row, tongue: Tongue, blank: _Blank) -> Row:
+    """What the person says is not right; of a protected address not even their own words are printed."""
     return {
-        "words": row["their_words"],
+        "words": tongue.hidden if blank.hides and row["item"] in ADDRESSES else blank(row["their_words"]),
         "on": tongue.say(row["asked_on"]),
         "status": tongue.name("decision", row["status"]),
-        "note": row["note"],
+        "note": blank(row["note"]),
     }
 
 
@@ -349,7 +350,7 @@ class _Blank:
         hidden = "|".join([*parts, _POSTCODE] if held.hidden else parts)
         self._places = re.compile(hidden, re.IGNORECASE) if hidden else None
         self._somebody, self._hidden = tongue.somebody, f"[{tongue.hidden.lower()}]"
-        self.times = 0
+        self.times, self.hides = 0, held.hidden
 
     def __call__(self, text: str | None) -> str:
         for pattern, put in ((self._places, self._hidden), (self._names, self._somebody)):
@@ -385,7 +386,7 @@ def _facts(held: Held, site: Site, tongue: Tongue, gone: Collection[str], blank:
             "source": row["source"],
             "ref": reference(row["fact_id"]),
             "gone": tongue.say(_day(row["known_to"])),
-            "disputed": [_said(one, tongue) for one in disputed.get(row["fact_id"], ())],
+            "disputed": [_said(one, tongue, blank) for one in disputed.get(row["fact_id"], ())],
         }
         if kind == INVOLVEMENT.name:
             made["involved"].append(told)
@@ -573,28 +574,28 @@ def length(of: Length | None, tongue: Tongue) -> str:
 # -- what they asked for ---------------------------------------------------------------------------------------------
 
 
-def _objections(held: Held, site: Site, tongue: Tongue) -> list[Row]:
+def _objections(held: Held, site: Site, tongue: Tongue, blank: _Blank) -> list[Row]:
     return [
         {
             "use": tongue.name("use", row["use"]) or row["use"],
             "partner": site.partner(row["partner"]) if row["partner"] else "",
             "on": tongue.say(row["asked_on"]),
-            "words": row["their_words"],
+            "words": blank(row["their_words"]),
             "decision": tongue.name("decision", row["decision"]),
-            "note": row["note"] or "",
+            "note": blank(row["note"]),
             "ref": reference(row["objection_id"]),
         }
         for row in held.objections.sort("asked_on", "objection_id").iter_rows(named=True)
     ]
 
 
-def _corrections(held: Held, site: Site, tongue: Tongue) -> list[Row]:
+def _corrections(held: Held, site: Site, tongue: Tongue, blank: _Blank) -> list[Row]:
     return [
         {
             "item": tongue.name("attribute", row["item"]) or reference(row["item"]),
             "ref": reference(row["correction_id"]),
-            "feeds": site.feed(row["feed"]) if row["feed"] else "",
-            **_said(row, tongue),
+            "feeds": sorted(map(site.feed, row["feeds"] or ())),
+            **_said(row, tongue, blank),
         }
         for row in held.corrections.sort("asked_on", "correction_id").iter_rows(named=True)
     ]

@@ -119,7 +119,7 @@ ENGLISH = Tongue(
             "protect": "Checked which records are about you", "unprotect": "Checked which records are about you",
             "refuse": "Asked to see your information, and was refused",
             "recall": "Took back a file that was wrong", "export": "Made a list that you are on",
-            "find": "Searched for you by name and date of birth", "subject": "Dealt with what you asked of us",
+            "find": "Searched for you by name and date of birth", "subject": "Dealt with what you asked for",
         },
     },
 )  # fmt: skip
@@ -185,7 +185,7 @@ WELSH = Tongue(
             "protect": "Gwirio pa gofnodion sydd amdanoch chi", "unprotect": "Gwirio pa gofnodion sydd amdanoch chi",
             "refuse": "Gofyn am gael gweld eich gwybodaeth, a chael gwrthod hynny",
             "recall": "Tynnu yn ôl ffeil a oedd yn anghywir", "export": "Gwneud rhestr rydych arni",
-            "find": "Chwilio amdanoch yn ôl enw a dyddiad geni", "subject": "Delio â’r hyn a ofynnoch gennym",
+            "find": "Chwilio amdanoch yn ôl enw a dyddiad geni", "subject": "Delio â’ch cais",
         },
     },
 )  # fmt: skip

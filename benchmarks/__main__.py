@@ -1,5 +1,5 @@
-"""`make bench`: the vault beside plain Parquet, the gate, the audit log, intake beside polars, many feeds at once, two
-nights of an invented borough, linkage beside Splink's; and households of those nights against the truth.
+"""`make bench`: the vault beside plain Parquet, intake beside polars, many feeds at once, two nights of an invented
+borough, linkage beside Splink's; and households of those nights against the truth.
 
 Everything happens in a folder of its own that is removed at the end. PEOPLE in the environment sets the size.
 """

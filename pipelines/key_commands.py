@@ -180,8 +180,11 @@ def accept(folder: str, who: str, why: str) -> None:
         datetime.now(UTC).replace(tzinfo=None), who, None, "accept", None, None, f"vault/{folder}: {why}", None
     )
     audit_log(council).append([said])
-    generation = council.store.accept(folder)
-    click.echo(f"vault/{folder} is taken as it is{'' if generation else ': there is none'}.")
+    taken = council.store.accept(folder)
+    for name, generation in taken.items():
+        click.echo(f"vault/{name} is taken {'as it is' if generation else 'to be gone'}.")
+    if not taken:
+        click.echo(f"All of vault/{folder} is as it should be; nothing was changed.")
 
 
 @keys.command("delivery")

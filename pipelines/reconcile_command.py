@@ -29,7 +29,8 @@ def reconcile() -> None:
     click.echo(
         f"The night of {night}: linking what changed gave what linking everything gives."
         if same
-        else f"The night of {night} is not what a full run gives. Remove vault/{STATE}/{night}, "
-        "so that the next night links everything anew, and tell those who maintain Kinfold."
+        else f"The night of {night} is not what a full run gives. Remove vault/{STATE}/{night} and say "
+        f"`kinfold keys accept {STATE}`, so that the next night links everything anew; and tell those who "
+        "maintain Kinfold."
     )
     sys.exit(0 if same else 1)

@@ -241,14 +241,22 @@ class Store:
             self._roster.settle(folder, None)
         _sweep(link)
 
-    def accept(self, folder: str) -> str | None:
-        """Take a folder of the vault as it is now for what it should be, on somebody's word; gives its generation.
+    def accept(self, folder: str) -> dict[str, str | None]:
+        """Take a folder of the vault, and all below it, as it is now for what it should be, on somebody's word.
 
-        For a folder that was taken away on purpose, or restored from a backup older than the rest.
+        For what was taken away on purpose, or restored from a backup older than the rest.
+
+        Returns:
+            Each folder that was not as it should be, and its generation now; None where there is none.
         """
-        generation = _target(self._path(Zone.VAULT, folder))
-        self._roster.settle(folder, generation)
-        return generation
+        known = [*self._roster.folders(), *live(self.home, Zone.VAULT)]
+        taken: dict[str, str | None] = {}
+        for name in sorted({f for f in known if f == folder or f.startswith(f"{folder}/")}):
+            generation = _target(self._path(Zone.VAULT, name))
+            if not self._roster.holds(name, generation):
+                self._roster.settle(name, generation)
+                taken[name] = generation
+        return taken
 
     def files(self, zone: Zone) -> Iterator[tuple[Path, str]]:
         """Every live Parquet file of a zone, and the name that its content is bound to where it is encrypted."""

@@ -207,8 +207,12 @@ def test_a_half_line_of_a_killed_append_is_passed_over_and_written_over(home):
 def test_a_folder_that_was_taken_away_on_purpose_can_be_accepted(home):
     store = opened(home)[1]
     (home / "vault" / MODEL).unlink()
-    assert store.accept(MODEL) is None
+    shutil.rmtree(home / "vault" / "feed")
+    assert store.accept(MODEL) == {MODEL: None}
+    assert store.accept("feed") == {VISITS: None, ALSO: None}
+    assert store.accept(REGISTER) == {}
     assert not opened(home)[1].has(Zone.VAULT, MODEL)
+    assert opened(home)[1].folders(Zone.VAULT, "feed/visits") == []
 
 
 def test_killed_while_a_folder_is_replaced_or_removed_it_is_the_old_or_the_new(made, tmp_path):

@@ -9,6 +9,7 @@ import polars as pl
 from assets import retention
 from assets.context import Council, learnt, night_of
 from assets.monitoring import USED, deliveries_of
+from feeds import optouts
 from feeds.history import merge
 from feeds.ledger import changed_since, current_all, grounds, purged_since, remember
 from governance import rights
@@ -44,18 +45,19 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         store, tonight = council.store, night_of(context, council)
         before = store.published_before(tonight)
         used = deliveries_of(council, tonight)
-        changed = changed_since(store, used, before)
+        changed = optouts.anew(council.rights, council.contracts, used, changed_since(store, used, before))
+        opted = optouts.not_kept(store, used, council.contracts, council.rights, tonight)
         lag = {feed: contract.lag for feed, contract in council.contracts.items()}
         held = set(store.manifest(before)["deliveries"]) if before else set()
         erased = erased_in(store, used)  # gone from every kept night; so is what a restored backup of one would bring
-        purged = pl.concat([purged_since(store, used, before), erased])
+        purged = pl.concat([purged_since(store, used, before), erased, opted])
         telling, born = grounds(store, used), retention.births(council, used, before)
         remember(store, tonight, {})  # until all is told, the next night takes every feed as changed
         for table in TOLD:
             frame = merge(
                 table,
                 store.read(table, before) if before else None,
-                current_all(store, used, table, only=changed),
+                optouts.without(current_all(store, used, table, only=changed), opted),
                 changed,
                 learnt(tonight),
                 lag,

@@ -12,6 +12,7 @@ from assets.linking import MODEL as MODEL
 from assets.linking import STATE as STATE
 from assets.linking import load_model as load_model
 from assets.monitoring import USED, deliveries_of
+from feeds import optouts
 from feeds.ledger import current_all
 from governance import rights
 from linkage import decisions, golden, groups, households, occupancy, protection
@@ -52,7 +53,9 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     def source_record(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> dg.MaterializeResult:
         tonight = night_of(context, council)
         used = deliveries_of(council, tonight)
-        return council.write(SOURCE_RECORD, tonight, current_all(council.store, used, SOURCE_RECORD), used)
+        opted = optouts.not_kept(council.store, used, council.contracts, council.rights, tonight)
+        records = optouts.without(current_all(council.store, used, SOURCE_RECORD), opted)
+        return council.write(SOURCE_RECORD, tonight, records, used)
 
     @dg.multi_asset(
         name="reference",

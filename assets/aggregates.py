@@ -34,6 +34,7 @@ from warehouse.tables import (
 GROUP = "sharing"
 AGGREGATE = "aggregate"
 STATE = "state"
+KEEP = 3  # nights, as the marts
 COLUMNS = (
     Column("count", pl.Int64, "how many, rounded; null where it is suppressed. It may be some nights old"),
     Column("suppressed", pl.Boolean, "whether the count is hidden: it is small, or would tell of one that is"),
@@ -99,6 +100,8 @@ def aggregate(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
         states.append(last.filter(~pl.col("key").str.split("\n").list.first().is_in(list(units))))
     rest = pl.concat([pl.DataFrame(schema=AGGREGATE_STATE), *states]).sort("key")
     store.put(Zone.LEDGER, folder(tonight), {STATE: rest, **{m.aggregate.name: m.frame for m in done}})
+    for old in store.folders(Zone.LEDGER, AGGREGATE)[:-KEEP]:
+        store.remove(Zone.LEDGER, folder(date.fromisoformat(old)))
     items = [_item(council, m, shared[m.aggregate.name] or ()) for m in done]
     let_out = releaser(council).release_many(items, tonight, _now(), logged=logged(council, tonight))
     store.put(RELEASE.zone, f"released/{tonight}/{AGGREGATE}", {"released": let_out})
@@ -127,8 +130,10 @@ def _population(council: Council, unit: str, tables_: Sequence[Aggregate], night
         }
         return counted.people(store.read(PERSON_PROFILE, night), places, several)
     told = standing(council, EVENT, night).filter(pl.col("type") == tables_[0].event)
-    partners = {p.split(": ")[0] for t in tables_ for p in _shared(council, t, night) or ()}
-    told = told.filter(pl.col("partner").is_in(list(partners))).select("person_id", "start")
+    givers = [_givers(council, t.audience, tables_[0].event or "", night) for t in tables_]
+    told = told.filter(pl.col("partner").is_in(sorted(set.intersection(*map(set, givers))))).select(
+        "person_id", "start"
+    )
     members = store.read(HOUSEHOLD_MEMBER, night)
     return counted.events(told, store.read(PERSON_PROFILE, night), members, places, tables_, night)
 
@@ -148,20 +153,25 @@ def _givers(council: Council, team: str, category: str, night: date) -> list[str
 
 
 def _shared(council: Council, table: Aggregate, night: date) -> tuple[str, ...] | None:
-    """`partner: category` of all that a table is made of; None where its audience may not have it."""
-    if table.count == "people" and "service" not in (*table.columns, *table.where):
-        return ()
-    asked = {"people": INVOLVEMENT.name, "households": HOUSEHOLD.name}.get(table.count, table.event or "")
-    partners = _givers(council, table.audience, asked, night)
-    return tuple(f"{partner}: {asked}" for partner in partners) or None
+    """`partner: category` of all that a table is made of; None where its audience may not have it.
+
+    Who lives where is the council's own `household`, whether people or households are counted.
+    """
+    asked = [table.event or HOUSEHOLD.name]
+    if "service" in (*table.columns, *table.where):
+        asked.append(INVOLVEMENT.name)
+    given = {category: _givers(council, table.audience, category, night) for category in asked}
+    if not all(given.values()):
+        return None
+    return tuple(f"{partner}: {category}" for category, partners in given.items() for partner in partners)
 
 
 def _item(council: Council, table: Made, shared: tuple[str, ...]) -> Item:
     who = council.organisation.teams[table.aggregate.audience]
-    kind = "export" if shared else "report"
-    content = inert.csv(table.frame).encode()
+    apart = pl.col(pl.String).str.replace(r"^(\d+)-(\d+)$", "$1 to $2")  # or a spreadsheet takes 5-10 for a date
+    content = inert.spreadsheet(table.frame.with_columns(apart))
     return Item(
-        kind,
+        "report",
         table.aggregate.audience,
         who.roles[0],
         who.reason,

@@ -517,7 +517,7 @@ def _prove_landing(council: Council, case: Case, told: Tell) -> None:
                 for _ in without(contract, rows_kept, case.whom.records, council.ring, taken):
                     pass
             except Rejected:
-                told("landing", "files that cannot be read", 1)
+                told("landing", "rejected files that cannot be read, and so not looked into", 1, kept=True)
             told("landing", IDS_SOUGHT, taken.rows.total() + taken.purging.total())
 
 

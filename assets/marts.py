@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from assets import aggregates, audit, people, retention, summaries
+from assets import aggregates, audit, erasure, people, retention, summaries
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
 from assets.risk import in_force
@@ -162,7 +162,8 @@ def published(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     }
     marts.publish(council.home / "marts", str(tonight))
     store.publish(tonight, facts)
-    forget(store, council.contracts, used, council.ring)
+    forget(store, council.contracts, used, council.ring, council.vault)
+    erasure.purged(council, tonight)
     store.prune(KEEP)
     marts.prune(council.home / "marts", KEEP)
     _prune_state(council)

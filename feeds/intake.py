@@ -100,7 +100,7 @@ def _checked(
     said, day = terms(contract, ring), day_of(landed.delivery)
     as_before = before is not None and terms_of(store, contract.id, before) == said
     notes: readers.Notes = {}
-    taken = erasing.Taken()
+    erased, taken = erased_of(store, contract.keys_of), erasing.Taken()
     made: Sifted | None = None
     fate: dict[str, str | None]
     work = _Work(contract, landed.delivery, store, ring, before, spool)
@@ -113,7 +113,6 @@ def _checked(
                 raise readers.Rejected(
                     names[file.path], "a file should stand here, and a folder does", "Send the file itself"
                 )
-        erased = erased_of(store, contract.keys_of)
         chunks = _chunks(contract, landed, vault, ring, notes)
         chunks = erasing.without(contract, chunks, erased, ring, taken) if erased.len() else chunks
         spool.grown(work.size())
@@ -167,6 +166,9 @@ def _checked(
         yield from entry(contract, landed, loads[0], now, store).items()
         yield TERMS, pl.DataFrame({TERMS: [said]})
 
+    if taken.changed:
+        step.name = "taking out of its files who was erased"
+        erasing.from_landing(contract, landed, erased, vault, ring)
     step.name = "keeping what came of it"
     store.put(Zone.VAULT, f"feed/{contract.id}/{landed.delivery}", everything())
     return loads[0]

@@ -253,6 +253,11 @@ class Agreements:
         """Whether files that an agreement lets go to a team leave encrypted to the team's public key."""
         return any(r.team == team and r.encrypt for r in self._named(agreement).recipients)
 
+    def sealed_teams(self, on: date) -> set[str]:
+        """The teams to which an agreement in force lets files go encrypted alone, so that each needs a public key."""
+        teams = {r.team for a in self._current(on) if a.in_force(on) for r in a.recipients if r.encrypt}
+        return teams | {export.team for export in self.exports(on) if export.terms.encrypt}
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _named(self, name: str) -> Agreement:

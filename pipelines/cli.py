@@ -17,6 +17,7 @@ from pipelines import (
     aggregate_commands,
     agreement_commands,
     audit_commands,
+    erasure_commands,
     evaluation_commands,
     feed_commands,
     key_commands,
@@ -76,6 +77,9 @@ main.add_command(feed_commands.delivery)
 main.add_command(recall_commands.recall)
 main.add_command(reconcile_command.reconcile)
 main.add_command(subject_commands.subject)
+subject_commands.subject.add_command(erasure_commands.erase)
+subject_commands.subject.add_command(erasure_commands.proof)
+main.add_command(erasure_commands.retention)
 main.add_command(evaluation_commands.linkage)
 main.add_command(evaluation_commands.why)
 main.add_command(linkage_commands.link)
@@ -173,6 +177,7 @@ def check() -> None:
     """Check contracts, agreements and every other file of the council's folder, without running anything."""
     from assets.context import Council, read_site
     from assets.linking import not_in_force
+    from governance.sealing import TeamKeys
 
     folder = sites.site()
     read = read_site(folder, strict=True)
@@ -184,6 +189,9 @@ def check() -> None:
         return
     if waiting := not_in_force(council):
         click.echo(waiting)
+    today = datetime.now(UTC).replace(tzinfo=None)
+    for problem in TeamKeys(folder / "keys").problems(council.agreements.sealed_teams(today.date()), today):
+        click.echo(problem)
 
 
 @main.command()

@@ -6,7 +6,7 @@ Each command reads its arguments, calls one function and says what came of it: c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +52,14 @@ def report(truth: Path | None, release: bool) -> None:
     _write(path, content)
     click.echo(f"Wrote {path}")
     if release:
-        from assets.sharing import releaser
+        from assets.sharing import let_out
+        from governance.audit import login
         from governance.release import Item
 
         readers = council.organisation.quality_for
         team = council.organisation.teams[readers]
         item = Item("report", readers, team.roles[0], team.reason, None, content.encode(), name="linkage report")
-        rows = releaser(council).release(item, night.night, datetime.now(UTC).replace(tzinfo=None))
+        rows = let_out(council, [item], night.night, login())
         click.echo(f"Let out to {readers}: {council.home / 'outbox' / rows['file'].item()}")
 
 

@@ -280,3 +280,15 @@ def test_an_attacker_cannot_let_out_an_export_whose_terms_were_made_up(
         Releaser(tmp_path / "outbox", agreements, log, RING).release(item(made, finer), NIGHT, NOW, SUBJECTS)
     with pytest.raises(ExportRefused, match="no agreement in force"):
         exports.choose(agreements, "council-analytics", "analysts", None, date(2027, 4, 1))
+
+
+def test_an_attacker_gets_no_export_in_plain_where_the_agreement_has_it_encrypted(
+    agreements: Agreements, log: AuditLog, tmp_path: Path
+) -> None:
+    other, outgoing = varied(agreements, encrypt=True)
+    assert other.sealed_teams(NIGHT) == {"analysts"} and agreements.sealed_teams(NIGHT) == set()
+    with pytest.raises(ReleaseRefused, match=r"keys/analysts\.asc"):
+        Releaser(tmp_path / "outbox", other, log, RING).release(
+            item(make(other, outgoing), outgoing), NIGHT, NOW, SUBJECTS
+        )
+    assert not [p for p in (tmp_path / "outbox").rglob("*") if p.is_file()] and log.frame().is_empty()

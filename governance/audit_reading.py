@@ -95,7 +95,7 @@ def what_did(log: pl.DataFrame, user: str, timezone: str, since: date | None, un
         since, until: the first and the last day.
     """
     day = _local(timezone).dt.date()
-    found = log.filter(_is(user))
+    found = log.filter(_is(user).fill_null(False))
     found = found if since is None else found.filter(day >= since)
     return (found if until is None else found.filter(day <= until)).sort("sequence")
 
@@ -188,7 +188,7 @@ def _local(timezone: str) -> pl.Expr:
 def _is(user: str) -> Any:
     """Whether an entry is a user's: `ann`, `ann (asmith)`, and of accounts `asmith` or `asmith as kinfold`."""
     name = unicodedata.normalize("NFC", user.strip()).casefold()
-    actor, account = (pl.col(column).fill_null("").str.to_lowercase() for column in ("actor", "account"))
+    actor, account = (pl.col(column).str.to_lowercase() for column in ("actor", "account"))
     return (
         (actor == name)
         | actor.str.starts_with(f"{name} (")

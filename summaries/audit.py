@@ -25,6 +25,7 @@ ACTIONS = {
     "read": "Was asked about: ids, dates and causes were shown",
     "refuse": "Was asked for, and refused",
     "recall": "A file was recalled",
+    "accept": "A vault file that was put back was accepted",
     "decide": "A decision about records was made",
     "withdraw": "A decision about records was taken back",
     "protect": "An address was put under protection",

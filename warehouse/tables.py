@@ -822,8 +822,9 @@ ACCESS_LOG = Table(
         Column(
             "action",
             pl.String,
-            "release, reveal, many (its user has revealed many in a day), read, refuse, recall, decide, withdraw, "
-            "protect, unprotect, matching or export",
+            "release, reveal, many (its user has revealed many in a day), read, audit (the log was asked), refuse, "
+            "recall, accept (of a vault file that was put back); of stewards decide, withdraw, protect, unprotect, "
+            "matching, export; of people's own requests find, subject, object, correct, withhold, erase, override",
         ),
         Column("team", pl.String, "for which team"),
         _PERSON_ID,

@@ -216,6 +216,6 @@ def _agreement(name: str, matrix: Matrix) -> Row:
         "valid": f"{say(agreement.valid.from_)} to {say(agreement.valid.until)}",
         "signed": [f"{agreed.partner(s.party, matrix.council)}: {s.role}, {say(s.on)}" for s in agreement.signed],
         "accepted": standing.accepted or "not on record",
-        "needs": list(agreed.remarks(agreement, matrix.agreements, matrix.on)),
+        "needs": [n.replace("`", "") for n in agreed.remarks(agreement, matrix.agreements, matrix.on)],
         "file": standing.file,
     }

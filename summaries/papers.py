@@ -276,13 +276,20 @@ def _dpia(council: Council, facts: Facts) -> Row:
         "marked": marked is not None,
         "unshared": _names(organisation, unshared),
         "risks": [t for t in _threats(council, facts) if t["dpia"]],
-        "needs": [
-            f"{a.name}: {n}" for a in council.agreements for n in agreed.remarks(a, council.agreements, facts.night)
-        ],
+        "needs": _needs(council, facts.night),
         "optouts": [optout.name for optout in council.rights.opt_outs],
         "consent": [agreed.partner(p, organisation) for p in council.rights.by_consent],
         "ruled": council.retention is not None,
     }
+
+
+def _needs(council: Council, night: date) -> list[str]:
+    """What needs somebody, each thing once, with the agreements that it is about."""
+    told: dict[str, list[str]] = {}
+    for agreement in council.agreements:
+        for remark in agreed.remarks(agreement, council.agreements, night):
+            told.setdefault(remark.replace("`", ""), []).append(agreement.name)
+    return [f"{', '.join(names)}: {remark}" for remark, names in told.items()]
 
 
 # -- the threat model -----------------------------------------------------------------------------------------------
@@ -498,5 +505,5 @@ def _five(agreement: Agreement, council: Council, facts: Facts) -> Row:
         "summary": agreed.length(agreement.retention.summary, "none may be made"),
         "export": agreed.length(agreement.retention.export, "none may be made"),
         "onward": list(agreed.onward(agreement, organisation)),
-        "needs": list(agreed.remarks(agreement, agreements, facts.night)),
+        "needs": [n.replace("`", "") for n in agreed.remarks(agreement, agreements, facts.night)],
     }

@@ -424,7 +424,7 @@ def questions():
         yield Question(team, TEAMS[team], reason, partner, category, NIGHT, fld, happened, subject)
 
 
-@examples(max_examples=25)
+@examples(max_examples=15)
 @given(was=WRITTEN, now=WRITTEN)
 def test_what_two_readings_both_give_is_never_more_than_either_and_the_diff_names_what_opens(was, now):
     first, second = agreement(was), agreement(now)
@@ -439,7 +439,7 @@ def test_what_two_readings_both_give_is_never_more_than_either_and_the_diff_name
     assert not opened or any(change.opens for change in compared(first, second, council()))
 
 
-@examples(max_examples=25)
+@examples(max_examples=15)
 @given(said=WRITTEN)
 def test_sections_and_covering_say_field_by_field_and_day_by_day_what_permits_says(said):
     made = Agreements([agreement(said)], council())

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from feeds.contracts import Event, Involvement
 from feeds.dialect import load_contracts
-from governance.agreements import SECTIONS, Agreements, Question, Subject, load_agreements, subjects
+from governance.agreements import (
+    SECTIONS,
+    Agreements,
+    Question,
+    Subject,
+    limited,
+    load_agreements,
+    needs_met,
+    subjects,
+)
 from governance.organisation import Length, load_organisation
 from warehouse.site import SiteError
 
@@ -291,3 +300,159 @@ def test_what_was_wrong_with_a_partners_rows_goes_to_no_other_team(site):
     edited(site, "[missing_episode], look_back: 1y", "[row_values]")
     with pytest.raises(SiteError, match=r"agreement.yaml:\d+: .*go back to its own people alone.*`party` is 'police'"):
         load_agreements(site)
+
+
+# -- lawful basis, needs, exports, onward sharing -------------------------------------------------------------------
+
+
+def test_a_lawful_basis_in_words_is_read_as_the_conditions_that_it_cites(site):
+    text = (site / f"agreements/{FILE.name}").read_text()
+    start, end = text.index("lawful_basis:"), text.index("valid:")
+    words = (
+        "lawful_basis:\n  - UK GDPR Article 6(1)(e); Article 9(2)(g) and 9(2)(j); Article 10; DPA 2018 Schedule 1 "
+        "paragraphs 4 and 18\n  - Children Act 2004 section 11\n"
+    )
+    (site / f"agreements/{FILE.name}").write_text(text[:start] + words + text[end:])
+    basis = next(iter(load_agreements(site))).lawful_basis
+    assert (basis.article_6, basis.article_9, basis.article_10) == (("e",), ("g", "j"), True)
+    assert (basis.schedule_1, basis.gateways) == ((4, 18), ("Children Act 2004 section 11",))
+    assert "UK GDPR Article 9(2)(g), substantial public interest" in list(basis.lines())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("article_6: [e]", "article_6: [z]", "Input should be 'a', 'b'"),
+        ("article_6: [e]", "article_6: []", "at least 1 item"),
+        ("article_9: [g]", "article_9: []", "are special category data, and no condition of Article 9"),
+        ("article_9: [g]", "article_9: [h]", r"Article 9\(2\)\(h\) stands with paragraph 2"),
+        ("schedule_1: [18]", "schedule_1: [2]", r"Article 9\(2\)\(g\) stands with paragraph 6 to 28"),
+        ("article_10: true", "article_10: false", "are data about offences, which need Article 10"),
+        ("onward_sharing: none", "onward_sharing: whoever needs it", "write `none`, or a list of parties"),
+        ("onward_sharing: none", "onward_sharing: []\nexport: x", "is not an attribute here"),
+    ],
+)
+def test_an_attacker_cannot_share_on_a_lawful_basis_that_does_not_bear_it(site, old, new, told):
+    with pytest.raises(SiteError, match=rf"agreement.yaml:\d+: .*{told}"):
+        load_agreements(edited(site, old, new))
+
+
+def test_an_agreement_about_a_need_covers_those_who_meet_it(site):
+    people = "people: {open_to: [childrens_social_care, early_help], or: {age_under: 18}, and_household: true}"
+    made = load_agreements(edited(site, people, "people: {or: {age_from: 75, meets: [later-life-support]}}"))
+    assert made.needs == [(NAME, "later-life-support")]
+    for subject, covered in (
+        (Subject(80), True), (Subject(74), False), (Subject(50, meets=frozenset({"later-life-support"})), True),
+        (Subject(50, meets=frozenset({"exclusion"})), False), (Subject(None), False),
+    ):  # fmt: skip
+        assert made.permits(replace(ASKED, subject=subject)).allowed is covered
+        frame = pl.DataFrame(
+            {"age": [subject.age], "open_to": [None], "meets": [sorted(subject.meets)], "household_covered": [False]},
+            schema={"age": pl.Int32, "open_to": pl.List(pl.String), "meets": pl.List(pl.String),
+                    "household_covered": pl.Boolean},
+        )  # fmt: skip
+        assert frame.select(made.covering(NAME)).item() is covered
+
+
+def test_needs_are_met_by_a_person_and_by_all_who_live_in_a_household_that_meets_a_cohort():
+    indicators = pl.DataFrame({"person_id": ["a", "a"], "indicator": ["exclusion", "arrears"]})
+    cohorts = pl.DataFrame({"cohort": ["later", "families"], "unit": ["person", "household"], "unit_id": ["b", "h"]})
+    members = pl.DataFrame({"household_id": ["h", "h"], "person_id": ["a", "c"]})
+    met = dict(needs_met(indicators, cohorts, members).iter_rows())
+    assert met == {"a": ["arrears", "exclusion", "families"], "b": ["later"], "c": ["families"]}
+
+
+ANALYST = Question("analysts", "analyst", "service_planning", "childrens-services", "child_in_need", NIGHT)
+
+
+def test_an_export_gives_no_more_than_the_clauses_and_its_own_terms_do(agreements):
+    (found,) = agreements.exports(NIGHT)
+    assert (found.agreement, found.team, found.terms.geography) == ("council-analytics v1", "analysts", "lsoa")
+    asked = replace(ANALYST, export="early-help-demand", subject=Subject(9))
+    answer = agreements.permits(asked)
+    assert (answer.allowed, answer.clause) == (True, "exports[0], shares[0]")
+    for changes, why in (
+        ({"export": "everything"}, "has no export 'everything'"),
+        ({"category": "looked_after"}, "does not name the category 'looked_after'"),
+        ({"field": "value"}, "does not name the field 'value'"),
+        ({"subject": Subject(30)}, "does not cover this person"),
+        ({"subject": None}, "does not cover this person"),
+        ({"team": "mash", "role": "social_worker"}, "does not name the reason"),
+    ):
+        refused = agreements.permits(replace(asked, **changes))
+        assert not refused.allowed and why in refused.why, refused
+    rows = agreements.export_sections(found, "analyst", NIGHT)
+    assert set(rows["category"]) == {"contact", "child_in_need", "early_help_episode"}
+    assert set(map(tuple, rows["fields"])) == {("start", "end", "code")}
+    assert agreements.exports(date(2030, 1, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("to: analysts\n", "to: mash\n", "the team 'mash' is no recipient of this agreement"),
+        ("to: analysts\n", "to: nobody\n", "no team or party 'nobody'"),
+        ("to: analysts\n", "to: council\n", "'council' is not one team here"),
+        ("    reason: service_planning", "    reason: open_case", "no reason of this agreement 'open_case'"),
+        ("[contact, child_in_need, early", "[identity, child_in_need, early", "an export is under pseudonyms"),
+        ("geography: lsoa", "geography: postcode", "Input should be 'lsoa'"),
+        ("dates: month", "dates: hour", "Input should be 'day'"),
+        ("retention: {export: 90d,", "retention: {", "lets no export be kept"),
+        ("name: early-help-demand", "name: ../../etc", "a name here is made of a-z"),
+    ],
+)
+def test_an_attacker_cannot_have_an_export_that_the_agreement_does_not_bear(site, old, new, told):
+    file = "council-analytics.agreement.yaml"
+    shutil.copy(HARROWMERE / "agreements" / file, site / "agreements")
+    with pytest.raises(SiteError, match=rf"{file}:\d+: .*{told}"):
+        load_agreements(edited(site, old, new, f"agreements/{file}"))
+
+
+ONWARD = (
+    "onward_sharing:\n  - {to: schools, from: [police], categories: [missing_episode], "
+    "condition: the safeguarding lead agrees}"
+)
+
+
+def test_what_may_be_passed_on_is_answered_with_its_condition_and_nothing_else_is(site, agreements):
+    onward = replace(ASKED, onward_to="schools")
+    assert "lets nobody pass 'missing_episode' of 'police' on to 'schools'" in agreements.permits(onward).why
+    made = load_agreements(edited(site, "onward_sharing: none", ONWARD))
+    answer = made.permits(onward)
+    assert (answer.allowed, answer.clause) == (True, "onward_sharing[0], shares[0]")
+    assert answer.provided == "the safeguarding lead agrees"
+    assert made.permits(ASKED).provided is None
+    for changes in ({"onward_to": "food-bank"}, {"category": "domestic_abuse"}, {"subject": Subject(40)}):
+        assert not made.permits(replace(onward, **changes)).allowed
+
+
+def test_an_attacker_cannot_pass_on_through_a_team_of_another_party_what_nobody_agreed_on(site):
+    edited(site, "  - {team: early-help,", "  - {team: schools-data, roles: [data_owner]}\n  - {team: early-help,")
+    edited(site, "look_back: 2y, to: [mash]}", "look_back: 2y, to: [mash, schools-data]}")
+    with pytest.raises(SiteError, match=r"this passes 'missing_episode' of 'police' on to 'schools'"):
+        load_agreements(site)
+
+
+def test_a_team_of_a_party_that_has_not_signed_receives_nothing(site):
+    file = "data-quality.agreement.yaml"
+    shutil.copy(HARROWMERE / "agreements" / file, site / "agreements")
+    edited(
+        site, "  - {party: schools, role: Chair of the Headteachers' Forum, on: 2026-03-23}\n", "", f"agreements/{file}"
+    )
+    asked = Question("schools-data", "data_owner", "data_quality", "schools", "row_faults", NIGHT)
+    answer = load_agreements(site).permits(asked)
+    assert not answer.allowed and "is not signed by 'schools', whose team 'schools-data' is" in answer.why
+
+
+def test_two_clauses_of_which_neither_gives_all_of_the_other_both_count(site):
+    clause = "  - {from: police, categories: [missing_episode], look_back: 1y, to: [early-help]}\n"
+    longer = "  - {from: police, categories: [missing_episode], fields: [start], look_back: 5y, to: [early-help]}\n"
+    made = load_agreements(edited(site, clause, clause + longer))
+    rows = made.sections("early-help", "early_help_worker", "open_case", NIGHT).filter(category="missing_episode")
+    assert rows["clause"].to_list() == ["shares[1]", "shares[2]"]
+    told = pl.DataFrame(
+        {"partner": ["police"] * 3, "start": [datetime(2026, 6, 1), datetime(2023, 6, 1), datetime(2020, 6, 1)],
+         "code": ["High", "Low", "Low"]}
+    ).lazy()  # fmt: skip
+    kept = limited(told, rows, pl.lit("missing_episode")).collect()
+    assert kept.rows() == [("police", datetime(2026, 6, 1), "High"), ("police", datetime(2023, 6, 1), None)]

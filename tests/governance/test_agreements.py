@@ -382,8 +382,8 @@ def test_an_export_gives_no_more_than_the_clauses_and_its_own_terms_do(agreement
         refused = agreements.permits(replace(asked, **changes))
         assert not refused.allowed and why in refused.why, refused
     rows = agreements.export_sections(found, "analyst", NIGHT)
-    assert set(rows["category"]) == {"contact", "child_in_need", "early_help_episode"}
-    assert set(map(tuple, rows["fields"])) == {("start", "end", "code")}
+    assert set(rows["category"]) == set(found.terms.categories)
+    assert set(map(tuple, rows["fields"])) == {found.terms.fields}
     assert agreements.exports(date(2030, 1, 1)) == []
 
 

@@ -107,7 +107,8 @@ _LISTED = rf"^\s*(?:{'|'.join(TITLES)})\b[. ]+[^ ,]+ [^,]+, *(?:{'|'.join(TITLES
 def split_names(text: pl.Series, surname_first: bool) -> pl.DataFrame:
     """`forename`, `middle_names` and `surname` of names that are one string each.
 
-    "SMITH, JOHN" has the surname first whatever the order. Of several people (MR J SMITH & MRS K SMITH, or MR J & MRS
+    "SMITH, JOHN" has the surname first whatever the order, and the O of "O SMITH" is an initial, though that of "J O
+    BRIEN" belongs to the surname. Of several people (MR J SMITH & MRS K SMITH, or MR J & MRS
     K SMITH) the first is taken. Worked in steps, each a column, for an expression of all of it is worked out many
     times over.
     """
@@ -146,6 +147,11 @@ def split_names(text: pl.Series, surname_first: bool) -> pl.DataFrame:
     steps = steps.with_columns(
         surname=pl.when("comma").then("before").otherwise("tail"),
         forenames=pl.when("comma").then("after").otherwise(given(rest.str.strip_chars())),
+    )
+    initial = pl.col("forenames").is_null() & pl.col("surname").str.contains(r"^O \S")  # O SMITH has no particle
+    steps = steps.with_columns(
+        forenames=pl.when(initial).then(pl.lit("O")).otherwise("forenames"),
+        surname=pl.when(initial).then(pl.col("surname").str.slice(2)).otherwise("surname"),
     )
     forenames = pl.col("forenames")
     return steps.select(forename=first_word(forenames), middle_names=later_words(forenames), surname="surname")

@@ -20,6 +20,7 @@ NEAR = 12  # ... for a door and a street without postcode, of which a large town
 BUDGET = 40.0  # pairs a record, each counted under every key that finds it: about 12 once they are counted once
 BITS = 31  # the bits of a key that say its rule
 CHUNK = 8_000_000  # pairs found before those found twice are dropped
+IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,45 @@ def blocks(
         key, uid = np.insert(stood["key"].to_numpy(), at, key), np.insert(stood["uid"].to_numpy(), at, uid)
     keys = pl.DataFrame({"uid": uid, "key": key})
     return Blocks(_over(keys, rules, budget), rules)
+
+
+def plausible(people: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs that may be one person: not those whose birth dates are years apart, though not by one slip of the pen,
+    and that share neither id nor contact, and neither place nor initial with it.
+
+    Namesakes mostly: a seventh of what keys find, and no weight would come near the cut.
+
+    Args:
+        people: conformed records, at least those of the pairs.
+        pairs: `uid_l`, `uid_r`.
+    """
+    left, right = pairs["uid_l"].to_numpy(), pairs["uid_r"].to_numpy()
+    height = int(people["uid"][-1]) + 1 if people.height else 0
+
+    def of(values: pl.Expr) -> np.ndarray:
+        every = np.zeros(height, dtype=np.int64)
+        every[people["uid"].to_numpy()] = people.select(values.fill_null(0)).to_series().to_numpy()
+        return every
+
+    def same(values: np.ndarray) -> np.ndarray:
+        found: np.ndarray = (values[left] == values[right]) & (values[left] != 0)
+        return found
+
+    def told(value: pl.Expr) -> np.ndarray:
+        return of(pl.when(value.is_not_null()).then(value.hash().reinterpret(signed=True)))
+
+    year, day = of(pl.col("year").cast(pl.Int64)), of(pl.col("month").cast(pl.Int64) * 100 + pl.col("day"))
+    known = (year[left] != 0) & (year[right] != 0)
+    apart = known & (np.abs(year[left] - year[right]) > 1) & ~same(day)
+    doubtful = np.flatnonzero(apart)
+    left, right = left[doubtful], right[doubtful]
+    shared = np.any([same(told(pl.col(name))) for name in ("phone", "email", *IDS)], axis=0)
+    place = np.any([same(told(pl.col(name))) for name in ("door", "uprn", "postcode")], axis=0)
+    initial, family = told(pl.col("initial")), told(pl.col("surname").str.head(1))
+    other = (initial[left] != initial[right]) & (initial[left] != 0) & (initial[right] != 0)
+    turned = (initial[left] == family[right]) | (initial[right] == family[left])
+    apart[doubtful] = ~shared & (~place | (other & ~turned))
+    return pairs.filter(pl.Series(~apart))
 
 
 def _rule() -> pl.Expr:

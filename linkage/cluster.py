@@ -116,6 +116,7 @@ def refine(
     clipped = pl.when(settled).then("weight").otherwise(pl.col("weight").clip(FLOOR, CEILING))
     inside = inside.with_columns(
         (pl.col("never") & (pl.col("weight") <= CERTAIN)).alias("barred"),
+        pl.when(~pl.col("never")).then("weight").otherwise(NOTHING).alias("best"),
         pl.when("never").then(pl.min_horizontal(clipped, pl.lit(FORBIDDEN))).otherwise(clipped).alias("weight"),
         pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never") & ~settled,
         pl.Series("twice", twice(inside)),
@@ -135,8 +136,8 @@ def refine(
     by = np.argsort(of, kind="stable")
     of, inside = of[by], inside[by]
     a, b = place[inside["uid_l"].to_numpy()], place[inside["uid_r"].to_numpy()]
-    weight, never, silent, certain, repeat = (
-        inside[name].to_numpy() for name in ("weight", "never", "silent", "barred", "twice")
+    weight, never, silent, certain, repeat, alone = (
+        inside[name].to_numpy() for name in ("weight", "never", "silent", "barred", "twice", "best")
     )
     for many in np.unique(sizes):
         first, last = np.searchsorted(sizes, [many, many + 1])
@@ -155,16 +156,16 @@ def refine(
                 forbidden[spot, x, y] = never[here]
                 barred[spot, x, y] = certain[here]
                 apart[spot, x, y] = repeat[here]
-                best[spot, x, y] = np.where(never[here], NOTHING, weight[here])
+                best[spot, x, y] = alone[here]
             uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
             sums = _Sums(bits, spoken, forbidden, barred, apart, best)
-            alone, kept_apart = best.copy(), forbidden > 0
+            by_pair, kept_apart = best.copy(), forbidden > 0
             label = _average(sums, cut)
             if len(again) > 1:
                 of_feed = feed[uids]
                 known = of_feed[:, :, None] == of_feed[:, None, :]
                 label = _attached(sums, label, known, cut - REACH)
-                label = _undecided(alone, kept_apart, label)
+                label = _undecided(by_pair, kept_apart, label)
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
 

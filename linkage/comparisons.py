@@ -47,14 +47,16 @@ def _id(name: str, column: str) -> Comparison:
 _DOOR = "(uprn_l = uprn_r or door_l = door_r)"
 _PLACE = "list_has_any(places_l, places_r)"
 _TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
-_TURNED = (
-    "(forename_l = surname_r and initial_r = surname_l[1]) or (forename_r = surname_l and initial_l = surname_r[1])"
+_TURNED = (  # one of the two may be misspelt, or both a little
+    "initial_l = surname_r[1] and initial_r = surname_l[1] and (forename_l = surname_r or forename_r = surname_l or "
+    "(jaro_winkler_similarity(forename_l, surname_r) >= 0.85 and "
+    "jaro_winkler_similarity(forename_r, surname_l) >= 0.85))"
 )
 _TURNED_INITIAL = (
     "(surname_l = forename_r and initial_l = surname_r[1]) or (surname_r = forename_l and initial_r = surname_l[1])"
 )
 _SURNAME = f"(surname_l = surname_r or {_TURNED} or {_TURNED_INITIAL})"
-_ALIKE = f"(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r or {_TURNED} or {_TURNED_INITIAL})"  # noqa: E501
+_ALIKE = f"(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r or damerau_levenshtein(surname_l, surname_r) <= 1 or {_TURNED} or {_TURNED_INITIAL})"  # noqa: E501
 _NOWHERE = "(places_l is null or places_r is null)"
 
 COMPARISONS = (
@@ -66,7 +68,12 @@ COMPARISONS = (
             Level("forename and surname turned round", _TURNED, 0.01),
             Level("a name also used, or short for it", "list_has_any(forenames_l, forenames_r)", 0.06),
             Level("alike", "jaro_winkler_similarity(forename_l, forename_r) >= 0.9", 0.06),
-            Level("sounds alike", "forename_sound_l = forename_sound_r", 0.01),
+            Level("one letter apart", "damerau_levenshtein(forename_l, forename_r) <= 1", 0.02),
+            Level(
+                "sounds alike",  # WILLOW and ISLA have one code
+                "forename_sound_l = forename_sound_r and jaro_winkler_similarity(forename_l, forename_r) >= 0.7",
+                0.01,
+            ),
             Level(
                 "a middle name", "list_has_any(forenames_l, middles_r) or list_has_any(middles_l, forenames_r)", 0.01
             ),
@@ -124,7 +131,7 @@ COMPARISONS = (
                 0.01,
             ),
             Level("one character apart", f"{_TWO_OF_THREE} and damerau_levenshtein(born_l, born_r) <= 1", 0.03),
-            Level("two parts of three", _TWO_OF_THREE, 0.008),
+            Level("two parts of three", f"{_TWO_OF_THREE} and abs(year_l - year_r) < 13", 0.008),
             Level("a year or less apart", "abs(year_l - year_r) <= 1", 0.004),
             Level("different", "abs(year_l - year_r) < 13", 0.004),
             Level("a generation apart", "", 0.004),

@@ -30,6 +30,8 @@ BRIDGE = 20.0  # the weight of a shared valid id
 VERSION = 3
 FILE = "model.json"
 REMEDY = "Train a new linkage model with `kinfold retrain linkage`, then run the next night."
+MEMORY = "1500MB"  # of DuckDB; what does not fit goes to its folder
+TOGETHER = 2_500_000  # pairs scored at once, which bounds what memory it takes
 GROWN = 16  # years: the youngest whom a feed of adults knows
 BEARERS = "bearers"  # the table of full names
 RAREST = 1e-4  # no name counts as rarer
@@ -248,7 +250,7 @@ class Model:
 
 
 @contextmanager
-def engine(folder: Path | None = None, memory: str = "1500MB", threads: int = 2) -> Iterator[Any]:
+def engine(folder: Path | None = None, memory: str = MEMORY, threads: int = 2) -> Iterator[Any]:
     """An in-memory DuckDB that spills, if it must, into a folder of its own below `folder` only."""
     import duckdb
 
@@ -293,6 +295,9 @@ def compare(
         return empty
     from splink import DuckDBAPI, Linker
 
+    if pairs.height > TOGETHER:
+        parts = pairs.iter_slices(TOGETHER)
+        return pl.concat([compare(people, part, model, floor, folder, threads) for part in parts])
     held = np.zeros(int(people["uid"][-1]) + 1, dtype=bool)
     held[pairs["uid_l"].to_numpy()] = True
     held[pairs["uid_r"].to_numpy()] = True
@@ -302,32 +307,39 @@ def compare(
 
         told = spark.compare(used, pairs, model, floor)
         return told.with_columns(met_of(people, told, model))
+    rarity = np.zeros(len(held))
+    rarity[used["uid"].to_numpy()] = used["rarity"].to_numpy()
+    rare = {name: _frequency(used, name, table) for name, table in model.frequencies.items() if name != BEARERS}
+    told = used.drop("rarity").to_arrow()
+    del used
     with engine(folder, threads=threads) as con:
         api = DuckDBAPI(con)
-        con.register("people_frame", used.drop("rarity").to_arrow())
+        con.register("people_frame", told)
         con.execute("create table people as from people_frame")
+        con.unregister("people_frame")
+        del told
         con.register("pairs_frame", pairs.to_arrow())
         con.execute(
             "create table pairs as select uid_l as join_key_l, uid_r as join_key_r, '0' as match_key from pairs_frame"
         )
         linker = Linker(api.register("people"), splink_settings(model), log_level="ERROR", validate_settings=False)
-        for name, table in model.frequencies.items():
-            if name == BEARERS:
-                continue
-            rare = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
-            rare = rare.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
-            con.register(f"frequency_{name}", rare.to_arrow())
+        for name, table in rare.items():
+            con.register(f"frequency_{name}", table.to_arrow())
             linker.table_management.register_term_frequency_lookup(api.register(f"frequency_{name}"), name)
         linker.table_management.register_blocked_pairs_for_predict(api.register("pairs"))
         scored = linker.inference.predict(
             threshold_match_weight=None if math.isinf(floor) else floor, warning_mode="never"
         )
-        weights = ", ".join(f"mw_c{n} as g{n}" for n in range(len(model.comparisons)))
+        weights = ", ".join(f"mw_c{n}::float as g{n}" for n in range(len(model.comparisons)))
         frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
-    rarity = np.zeros(len(held))
-    rarity[used["uid"].to_numpy()] = used["rarity"].to_numpy()
     scored = frame.with_columns(pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]), met_of(people, frame, model))
     return levels_reached(scored, model).sort("uid_l", "uid_r")
+
+
+def _frequency(used: pl.DataFrame, name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """How frequent each name in use is; one that the model does not know is as rare as the rarest that it knows."""
+    rows = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
+    return rows.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
 
 
 def met(feed_l: pl.Series, feed_r: pl.Series, model: Model) -> pl.Series:
@@ -360,7 +372,7 @@ def for_comparison(people: pl.DataFrame, model: Model) -> pl.DataFrame:
         pl.when(adult).then(pl.col("seen") - GROWN).cast(pl.Int16).alias("grown"),
         pl.Series("rarity", _rarity(people, model)),
     )
-    return used.drop("fingerprint", "record_id", "feed", "seen")
+    return used.drop("fingerprint", "record_id", "feed", "seen", "household", "honorific")
 
 
 def levels_reached(scored: pl.DataFrame, model: Model) -> pl.DataFrame:

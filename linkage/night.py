@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from linkage.blocking import Blocks, blocks
+from linkage.blocking import Blocks, blocks, plausible
 from linkage.cluster import RUNAWAY, bridges, components, refine
 from linkage.conform import READ, conform, prepare
 from linkage.decisions import NOTHING, SAME, SETTLED, Said, Told, decisive, disputed, enforce, rule, said
@@ -185,11 +185,13 @@ def link(
     same = np.zeros(rows.height, dtype=bool) if base is None else base.same("fingerprint", fingerprint)
 
     def score(pairs: pl.DataFrame, floor: float) -> pl.DataFrame:
-        if base is None:
-            return weigh(compare(people, pairs, model, floor, folder, threads), model)
-        needed = np.zeros(rows.height, dtype=bool)
-        needed[pairs["uid_l"].to_numpy()] = needed[pairs["uid_r"].to_numpy()] = True
-        return weigh(compare(conform(rows.filter(pl.Series(needed))), pairs, model, floor, folder, threads), model)
+        known = people
+        if base is not None:
+            needed = np.zeros(rows.height, dtype=bool)
+            needed[pairs["uid_l"].to_numpy()] = needed[pairs["uid_r"].to_numpy()] = True
+            known = conform(rows.filter(pl.Series(needed)))
+        asked = plausible(known, pairs) if floor > -math.inf else pairs
+        return weigh(compare(known, asked, model, floor, folder, threads), model)
 
     scored = _scored(blocked, words, same, base, score)
     edges, ends = _edges(_told_of(scored, ids, words, model), same, base)

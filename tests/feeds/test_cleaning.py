@@ -90,6 +90,8 @@ def test_values_take_their_normal_form(clean: Callable[[pl.Expr], pl.Expr], text
         ("DOROTHY SENIOR", ("DOROTHY", None, "SENIOR")),
         ("Dr A. B. de la Cruz III", ("A", "B", "DE LA CRUZ")),
         ("J. R. O'Brien", ("J", "R", "O'BRIEN")),
+        ("MR J O BRIEN", ("J", None, "O BRIEN")),
+        ("MR O SMITH", ("O", None, "SMITH")),
         ("MR", (None, None, None)),
         ("", (None, None, None)),
     ],

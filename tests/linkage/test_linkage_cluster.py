@@ -123,3 +123,8 @@ def test_a_record_that_could_be_either_of_two_people_whom_a_rule_keeps_apart_sta
     father_and_son = [(0, 1, -9.0, True, False), (0, 2, 6.0, False, True), (1, 2, 5.5, False, True)]
     assert _fed(father_and_son, [0, 0, 1]) == [0, 1, 2]
     assert _fed([*father_and_son[:2], (1, 2, 2.0, False, True)], [0, 0, 1]) == [0, 1, 0]
+
+
+def test_a_record_that_is_much_likelier_the_one_does_not_stand_alone_however_strong_both_pairs_are() -> None:
+    one_misspelt = [(0, 1, 27.0, False, True), (0, 2, 21.5, False, True), (1, 2, -9.0, True, False)]
+    assert _fed(one_misspelt, [0, 1, 1]) == [0, 0, 2]

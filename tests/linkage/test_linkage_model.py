@@ -1,4 +1,6 @@
+import math
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -71,21 +73,36 @@ def test_a_pair_weighs_the_same_whichever_record_comes_first(model: Model, recor
     assert back.sort("uid_l", "uid_r").equals(compare(people, pairs, model, -40.0, None))
 
 
-def test_a_name_known_by_another_spelling_is_found_and_weighed(model: Model) -> None:
+@pytest.mark.parametrize(
+    ("one", "other", "label"),
+    [
+        (("MOHAMMED", "KHAN"), ("MUHAMMAD", "KHAN"), "a name also used, or short for it"),
+        (("LIVVY", "HILL"), ("OLIVIA", "HILL"), "a name also used, or short for it"),
+        (("AMY", "HILL"), ("AY", "HILL"), "one letter apart"),
+        (("DIYA", "PPATEL"), ("PATEL", "DIAY"), "forename and surname turned round"),
+        (("SEAN", "HILL"), ("SHAUN", "HILL"), "a name also used, or short for it"),
+        (("ISLA", "HILL"), ("WILLOW", "HILL"), "different"),  # twins, who sound alike to double metaphone
+    ],
+)
+def test_what_two_forenames_at_one_door_have_in_common_is_told(
+    model: Model, one: tuple[str, str], other: tuple[str, str], label: str
+) -> None:
     rows = finish(
-        pl.DataFrame(
-            {
-                "record_id": ["a", "b", "c"],
-                "feed": ["x", "y", "z"],
-                "forename": ["MOHAMMED", "MUHAMMAD", "KASIA"],
-                "surname": ["KHAN", "KHAN", "NOWAK"],
-                "postcode": ["ZZ1 1AA"] * 3,
-                "uprn": ["1"] * 3,
-            }
+        pl.DataFrame([one, other], schema=["forename", "surname"], orient="row").with_columns(
+            record_id=pl.Series(["a", "b"]), feed=pl.Series(["x", "y"]), postcode=pl.lit("ZZ1 1AA"), uprn=pl.lit("1"),
+            birth_date=date(1990, 5, 6),
         )
-    )
+    )  # fmt: skip
     people = conform(prepare(rows)[0])
+    scored = compare(people, blocks(people).pairs(), replace(model, prior=1e-3), -math.inf, None)
+    assert scored["g0"].to_list() == [level_of("forename", label)]
+
+
+def test_pairs_in_any_number_of_parts_are_scored_alike(
+    model: Model, records: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = conform(prepare(records.head(1200))[0])
     pairs = blocks(people).pairs()
-    scored = compare(people, pairs, replace(model, prior=1e-3), -40.0, None)
-    found = scored.filter((pl.col("uid_l") == 0) & (pl.col("uid_r") == 1))["g0"].to_list()
-    assert found == [level_of("forename", "a name also used, or short for it")]
+    whole = compare(people, pairs, model, -10.0, None)
+    monkeypatch.setattr("linkage.model.TOGETHER", pairs.height // 3)
+    assert compare(people, pairs, model, -10.0, None).equals(whole)

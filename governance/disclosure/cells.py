@@ -139,7 +139,8 @@ def _nearly_all(cells: Cells, counts: Whole, among: Flags) -> tuple[Whole, Whole
     common = (held @ diags_array(cells.base, dtype=None) @ held.T).tocoo()
     first, second = rows[common.coords[0]], rows[common.coords[1]]
     left = counts[first] - counts[second]
-    within = (common.data == counts[second]) & (left >= 0) & (left <= np.maximum(cells.threshold[first], cells.threshold[second]))
+    few = np.maximum(cells.threshold[first], cells.threshold[second])
+    within = (common.data == counts[second]) & (left >= 0) & (left <= few)
     within &= (left > 0) | (first < second)
     within &= first != second
     first, second = first[within], second[within]

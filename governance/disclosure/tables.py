@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from governance.disclosure.cells import DISCLOSURE, DOMINANCE, GONE, PRIMARY, SHOWN, Cells, protect
-from governance.disclosure.declared import UNKNOWN, Aggregate, Group, levels_of
+from governance.disclosure.declared import NONE, UNKNOWN, Aggregate, Group, levels_of
 from governance.disclosure.profiles import Disclosure, Profile
 from warehouse.site import SiteError
 
@@ -140,7 +140,8 @@ def _cells_of(table: Aggregate, groups: Mapping[str, Group], population: Populat
     frames = []
     for levels in levels_of(table):
         finest = levels[-1]
-        fine = pl.DataFrame({finest: within.get(finest, population.domains[finest])}, schema={finest: pl.String})
+        told = [v for v in population.domains[finest] if not (v == NONE and population.several(finest))]
+        fine = pl.DataFrame({finest: within.get(finest, told)}, schema={finest: pl.String})
         for level in reversed(levels[:-1]):
             fine = fine.with_columns(groups[level].expression().alias(level))
         total = {**dict.fromkeys(levels, ALL), f"_{finest}": _any_of(finest, within, fine)}
@@ -216,6 +217,7 @@ def _members(
     used = sorted(attributes)
     base = population.rows.group_by(used).len("units") if used else population.rows.select(pl.len().alias("units"))
     base = base.sort("units", *used, descending=[True, *[False] * len(used)])
+    base = _with_others(base, [a for a in used if population.several(a) and NONE in population.domains[a]])
     finest = pl.concat(t.cells.filter("finest").select("key") for t in tables).unique(maintain_order=True)
     pairs = _pairs(rows, asked, base.with_row_index("base"), population)
     empty = rows.join(finest, on="key").join(pairs, on="row", how="anti")
@@ -226,6 +228,15 @@ def _members(
     ones = np.ones(pairs.height, dtype=np.int64)
     member = csr_array((ones, (pairs["row"].to_numpy(), pairs["base"].to_numpy())), shape=(rows.height, base.height))
     return member, counts, base
+
+
+def _with_others(base: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame:
+    """The base cells, and those of nobody that are as one of them but for having no service, say, where it has one."""
+    nothing = pl.lit(pl.Series([[NONE]], dtype=pl.List(pl.String))).first()
+    for attribute in attributes:
+        other = base.with_columns(nothing.alias(attribute), pl.lit(0, base.schema["units"]).alias("units"))
+        base = pl.concat([base, other]).unique(base.columns[:-1], keep="first", maintain_order=True)
+    return base
 
 
 def _pairs(rows: pl.DataFrame, asked: pl.DataFrame, base: pl.DataFrame, population: Population) -> pl.DataFrame:

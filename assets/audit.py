@@ -35,8 +35,8 @@ CHECK, AGAIN, OUTSIDE = "audit_log_is_whole", "audit_log_is_whole_still", "a_che
 MARTS = "marts-governance"  # below the data folder, beside the analysts' marts
 KEEP = 3  # nights
 NO_COPY = (
-    "KINFOLD_AUDIT_COPY names no folder, so that no checkpoint is kept where the keepers of this machine cannot change "
-    "it. Without one, nobody can tell if the whole log was put back to an earlier day or written anew."
+    "No checkpoint is kept where the keepers of this machine cannot change it: KINFOLD_AUDIT_COPY names no folder. "
+    "Without one, nobody can tell if the whole log was put back to an earlier day or written anew."
 )
 _SAID = {
     "day": "the day, where the council is",

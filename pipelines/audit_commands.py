@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -177,6 +177,36 @@ def what_did(
     _answer(council, f"What {line(user)} did", "", rows, who, as_csv, html, notes, people=True)
 
 
+@audit.command()
+@click.argument("page", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--since", type=DAY, help="The first day [default: four weeks ago].")
+@click.option("--until", type=DAY, help="The last day [default: today].")
+@click.option("--who", help="Who asks; the log keeps it [default: the user of this machine].")
+def report(page: Path, since: datetime | None, until: datetime | None, who: str | None) -> None:
+    """Write a PAGE of what was done with people's data: what is out of the ordinary, what was refused, all counted."""
+    from assets import audit as stage
+    from assets.context import Council
+    from assets.sharing import audit_log
+    from governance import outbox
+    from governance.checkpoints import kept
+    from summaries import audit as words
+
+    council = Council.open()
+    stage.note(council, who, None)
+    log = audit_log(council)
+    last = until.date() if until else _now(council).date()
+    first = since.date() if since else last - timedelta(days=27)
+    outside = kept([log.copies]) if log.copies else []
+    verdict = log.examine([log.copies] if log.copies else ())
+    told = (
+        f"The last checkpoint kept outside is {outside[-1].name}." if outside else "No checkpoint is kept outside yet."
+    )
+    told = told if log.copies else stage.NO_COPY
+    text = words.overview(log.frame(), verdict, council.organisation, first, last, _by(council, who), told)
+    outbox.write(page, text.encode())
+    click.echo(f"Wrote {page}, readable by you alone. {words.state(verdict)}")
+
+
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
@@ -194,13 +224,11 @@ def _answer(
     """Put entries into words, and give them as they are wanted."""
     from assets.sharing import audit_log, ever_released
     from governance import inert, outbox
-    from governance.audit import login
     from summaries import audit as words
 
     released = ever_released(council).select("release_id", "shared").unique("release_id")
     wanted = released.join(rows, on="release_id", how="semi")
-    now = datetime.now(UTC).astimezone(ZoneInfo(council.organisation.timezone))
-    asked = f"Asked by {who or login()} on {words.moment(now)}"
+    asked = _by(council, who)
     verdict = audit_log(council).examine()
     shared = dict(wanted.iter_rows())
     told = words.report(title, about, asked, rows, verdict, council.organisation, shared, notes, people)
@@ -212,6 +240,17 @@ def _answer(
         click.echo(told.state, err=True)
     else:
         _print(told)
+
+
+def _now(council: Council) -> datetime:
+    return datetime.now(UTC).astimezone(ZoneInfo(council.organisation.timezone))
+
+
+def _by(council: Council, who: str | None) -> str:
+    from governance.audit import login
+    from summaries.audit import moment
+
+    return f"Asked by {who or login()} on {moment(_now(council))}"
 
 
 def _print(told: Report) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
 from governance.audit import Verdict
-from governance.audit_reading import BESIDE, EARLIER, LISTED
+from governance.audit_reading import BESIDE, EARLIER, LISTED, by_day, by_user, refusals
 from governance.organisation import Organisation
 from summaries.render import page
+from summaries.words import say
 
 ACTIONS = {
     "release": "A file was put into the team’s folder",
@@ -109,6 +110,61 @@ def report(
     )  # fmt: skip
 
 
+def overview(
+    log: pl.DataFrame, verdict: Verdict, council: Organisation, since: date, until: date, asked: str, kept: str
+) -> str:
+    """What was done with people's data over some time, counted, as a page to print.
+
+    Args:
+        log: ACCESS_LOG.
+        verdict: of the look at the log.
+        council: for what teams and reasons are called, and whose days are meant.
+        since, until: the first and the last day.
+        asked: by whom and when.
+        kept: what is known of checkpoints outside, in a sentence.
+    """
+    days, users = by_day(log, council.timezone), by_user(log, council.timezone)
+    days, users = (frame.filter(pl.col("day").is_between(since, until)) for frame in (days, users))
+    at = pl.col("at").dt.replace_time_zone("UTC").dt.convert_time_zone(council.timezone)
+    no = refusals(log).with_columns(at=at).filter(pl.col("at").dt.date().is_between(since, until))
+    done = days.group_by("team", "action", "reason").agg(
+        pl.col("entries").sum(), pl.col("agreement").replace("", None).drop_nulls().unique().sort()
+    )
+    counted = [
+        {
+            "team": _team(row["team"], council) or "No team named",
+            "what": ACTIONS.get(row["action"], row["action"]),
+            "why": _why(row["reason"], council),
+            "by": "; ".join(dict.fromkeys(cited.partition(" shares")[0] for cited in row["agreement"]))
+            or "None was asked",
+            "entries": row["entries"],
+        }
+        for row in done.sort("team", "action", "reason").iter_rows(named=True)
+    ]
+    unusual = [row | {"day": say(row["day"])} for row in users.filter(pl.col("unusual") != "").iter_rows(named=True)]
+    refused = [
+        {
+            "at": moment(row["at"]), "who": row["actor"], "account": row["account"] or "Not known",
+            "team": _team(row["team"], council), "why": _why(row["reason"], council),
+        }
+        for row in no.iter_rows(named=True)
+    ]  # fmt: skip
+    return page(
+        "audit-overview.html",
+        council=council.council,
+        since=say(since),
+        until=say(until),
+        asked=asked,
+        state=state(verdict),
+        whole=not verdict.problems,
+        kept=kept,
+        counted=counted,
+        unusual=unusual,
+        refused=refused,
+        looked=users["actor"].n_unique(),
+    )
+
+
 def state(verdict: Verdict) -> str:
     """Whether the log can be relied on, in a sentence."""
     if verdict.problems:
@@ -130,25 +186,30 @@ def moment(at: datetime) -> str:
 
 
 def _worded(row: dict, council: Organisation, shared: Mapping[str, Sequence[str]], people: bool) -> tuple[str, ...]:
-    team = council.teams.get(row["team"] or "")
     what = [ACTIONS.get(row["action"], row["action"].capitalize())]
     what += [HOW[row["how"]]] if row.get("how") in HOW else []
     what += [f"about {row['person_id']}"] if people and row["person_id"] else []
     told = _kinds(shared.get(row["release_id"] or "", ()), council)
     whole = "The file as a whole" if row.get("how") in (BESIDE, LISTED) else "It"
-    why = council.reasons.get(row["reason"] or "", row["reason"] or "Not said")
+    why = _why(row["reason"], council)
     return (
         moment(row["at"]),
         row["actor"],
         row["account"] or "Not known",
-        ", ".join(
-            filter(None, ((row["role"] or "").replace("_", " ").capitalize(), team.name if team else row["team"]))
-        ),
+        ", ".join(filter(None, ((row["role"] or "").replace("_", " ").capitalize(), _team(row["team"], council)))),
         ", ".join(what) + (f". {whole} showed: {told}" if told else ""),
         why + (f" (case {row['case']})" if row["case"] else ""),
         row["agreement"] or "None was asked",
         row["release_id"] or "",
     )
+
+
+def _team(name: str | None, council: Organisation) -> str:
+    return council.teams[name].name if name in council.teams else name or ""
+
+
+def _why(reason: str | None, council: Organisation) -> str:
+    return council.reasons.get(reason, reason) if reason else "Not said"
 
 
 def _kinds(shared: Sequence[str], council: Organisation) -> str:

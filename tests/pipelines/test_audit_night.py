@@ -208,3 +208,18 @@ def test_verify_says_where_and_ends_with_one(council, tmp_path):
     said = kinfold("verify", "--kept", str(kept_in))
     assert said.exit_code == 1 and "log.jsonl:4: entry 4 is not as it was written" in said.output
     assert "NOT whole" in said.output
+
+
+def test_the_report_tells_what_is_refused_and_out_of_the_ordinary_and_whose_data_it_was_of_nobody(council, tmp_path):
+    page = tmp_path / "report.html"
+    said = kinfold("report", str(page), "--since", "2026-11-20", "--until", "2026-11-20")
+    assert said.exit_code == 0 and "The audit log is whole" in said.output
+    text = page.read_text(encoding="utf-8")
+    for told in (
+        "&lt;b&gt;bob&lt;/b&gt;",
+        "Multi-Agency Safeguarding Hub",
+        "multi-agency-safeguarding v3",
+        "AUDIT_COPY",
+    ):
+        assert told in text
+    assert not any(one in text for one in (AMY, EARLIER, SISTER, SUMMARY, "CS-1", "<b>bob"))

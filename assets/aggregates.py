@@ -84,8 +84,8 @@ def aggregate(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     before = store.published_before(tonight)
     known = before is not None and store.has(Zone.LEDGER, folder(before))
     last = store.get(Zone.LEDGER, folder(before), STATE).collect() if before and known else None
-    shared = {t.name: _shared(council, t, tonight) for t in declared.aggregates}
-    permitted = sorted((t for t in declared.aggregates if shared[t.name] is not None), key=lambda t: t.unit)
+    given = {t.name: shared(council, t, tonight) for t in declared.aggregates}
+    permitted = sorted((t for t in declared.aggregates if given[t.name] is not None), key=lambda t: t.unit)
     done: list[Made] = []
     states: list[pl.DataFrame] = []
     for unit, of in groupby(permitted, key=lambda t: t.unit):
@@ -102,12 +102,12 @@ def aggregate(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
     store.put(Zone.LEDGER, folder(tonight), {STATE: rest, **{m.aggregate.name: m.frame for m in done}})
     for old in store.folders(Zone.LEDGER, AGGREGATE)[:-KEEP]:
         store.remove(Zone.LEDGER, folder(date.fromisoformat(old)))
-    items = [_item(council, m, shared[m.aggregate.name] or ()) for m in done]
+    items = [_item(council, m, given[m.aggregate.name] or ()) for m in done]
     let_out = releaser(council).release_many(items, tonight, _now(), logged=logged(council, tonight))
     store.put(RELEASE.zone, f"released/{tonight}/{AGGREGATE}", {"released": let_out})
     causes = rest.filter(pl.col("hidden")).group_by("cause").len().sort("cause")
     told = {f"hidden: {cause}": count for cause, count in causes.iter_rows()}
-    refused = [t.name for t in declared.aggregates if shared[t.name] is None]
+    refused = [t.name for t in declared.aggregates if given[t.name] is None]
     return made(AGGREGATE, sum(m.frame.height for m in done), more={**told, "not permitted": refused})
 
 
@@ -152,7 +152,7 @@ def _givers(council: Council, team: str, category: str, night: date) -> list[str
     return sections.filter(pl.col("category") == category)["partner"].unique().sort().to_list()
 
 
-def _shared(council: Council, table: Aggregate, night: date) -> tuple[str, ...] | None:
+def shared(council: Council, table: Aggregate, night: date) -> tuple[str, ...] | None:
     """`partner: category` of all that a table is made of; None where its audience may not have it.
 
     Who lives where is the council's own `household`, whether people or households are counted.
@@ -166,7 +166,7 @@ def _shared(council: Council, table: Aggregate, night: date) -> tuple[str, ...] 
     return tuple(f"{partner}: {category}" for category, partners in given.items() for partner in partners)
 
 
-def _item(council: Council, table: Made, shared: tuple[str, ...]) -> Item:
+def _item(council: Council, table: Made, given: tuple[str, ...]) -> Item:
     who = council.organisation.teams[table.aggregate.audience]
     apart = pl.col(pl.String).str.replace(r"^(\d+)-(\d+)$", "$1 to $2")  # or a spreadsheet takes 5-10 for a date
     content = inert.spreadsheet(table.frame.with_columns(apart))
@@ -177,7 +177,7 @@ def _item(council: Council, table: Made, shared: tuple[str, ...]) -> Item:
         who.reason,
         None,
         content,
-        shared,
+        given,
         name=f"{AGGREGATE} {table.aggregate.name}",
         suffix=".csv",
     )

@@ -359,7 +359,7 @@ class SubjectDesk:
         home = store.scan(HOUSEHOLD_MEMBER, night).filter(pl.col("person_id") == person_id)
         household = home.join(store.scan(HOUSEHOLD, night), on="household_id").collect()
         hidden = person_id in set(self._protected.people)
-        names, places = self._others(person_id, told[RELATIONSHIP.name], household["household_id"], hidden)
+        names, places = self._others(person_id, told[RELATIONSHIP.name], household["household_id"])
         theirs = pl.col("person_id") == person_id
         units = pl.Series([person_id, *household["household_id"]]).implode()
         profile = store.scan(PERSON_PROFILE, night).filter(theirs).collect()
@@ -438,10 +438,8 @@ class SubjectDesk:
         rows = store.scan(RELATIONSHIP, self.night).filter(either)
         return rows.join(links, on="record_id", how="left").join(others, on="other_record_id", how="left").collect()
 
-    def _others(
-        self, person_id: str, related: pl.DataFrame, homes: pl.Series, hidden: bool
-    ) -> tuple[list[str], list[str]]:
-        """Names of those who live with or belong to the person, and the protected addresses that they must not read."""
+    def _others(self, person_id: str, related: pl.DataFrame, homes: pl.Series) -> tuple[list[str], list[str]]:
+        """Names of those who live with or belong to the person, and every protected address."""
         store = self.council.store
         members = store.scan(HOUSEHOLD_MEMBER, self.night).filter(pl.col("household_id").is_in(homes.implode()))
         beside = [members.select("person_id").collect()["person_id"], related["person_id"], related["other_person_id"]]
@@ -451,8 +449,7 @@ class SubjectDesk:
         parts = [golden["forename"], golden["surname"], golden["middle_names"].str.split(" ").explode()]
         parts += [golden["names"].explode().struct.field(part) for part in ("forename", "surname")]
         names = pl.concat([part.cast(pl.String) for part in parts]).drop_nulls().unique().sort().to_list()
-        protected = pl.concat([others.filter(others.is_in(self._protected.people.implode())),
-                               pl.Series([person_id] if hidden else [], dtype=pl.String)])  # fmt: skip
+        protected = self._protected.people  # of anybody: where they live is told to nobody
         if protected.is_empty():
             return names, []
         links = store.scan(PERSON_LINK, self.night).filter(pl.col("person_id").is_in(protected.implode()))

@@ -490,12 +490,12 @@ def _subject(row: Row, name: str) -> list[tuple[str, str]]:
 def _flag(flag: Row) -> Row:
     """A flag with those of its reasons whose every row the team is shown; the others are only said to be there."""
     shown = {(each["type"], each["own"]): each["shown"] for each in flag["seen"] or ()}
-    reasons = [reason for reason in flag["reasons"] or () if shown.get(_rests_on(reason))]
+    reasons = [reason for reason in flag["reasons"] or () if shown.get(rests_on(reason))]
     kept = {key: value for key, value in flag.items() if key != "seen"}
     return kept | {"reasons": [say_dates(r) for r in reasons], "hidden": len(reasons) < len(flag["reasons"] or ())}
 
 
-def _rests_on(reason: str) -> tuple[str, bool]:
+def rests_on(reason: str) -> tuple[str, bool]:
     """Which type of events a reason counts ("" where that is not plain), and whether they are the person's own."""
     fact = reason.removeprefix("others in the household: ")
     if "of sessions missed" in fact:

@@ -22,6 +22,7 @@ from governance.organisation import Length
 from governance.rights import Rights
 from governance.terms import Agreement
 from models.rules import Cohort, Indicator
+from summaries.facts import rests_on
 from summaries.permitted import all_rows
 from summaries.render import page
 from summaries.tongues import Tongue
@@ -124,13 +125,20 @@ def reference(fact_id: str) -> str:
 
 def shown(held: Held) -> tuple[str, ...]:
     """`partner: category` of all that the document tells, as the ledger of releases keeps it."""
+    return tuple(sorted({*_pairs(held, withheld=False), "council: identity"}))
+
+
+def _pairs(held: Held, withheld: bool) -> set[str]:
+    """`partner: category` of what is held, or of what of it is withheld."""
+    kinds = ((EVENT, pl.col("type")), (INVOLVEMENT, pl.lit(INVOLVEMENT.name)), (VOICE, pl.lit(VOICE.name)))
     told = [
-        held.told[EVENT.name].select("partner", pl.col("type").alias("category")),
-        held.told[INVOLVEMENT.name].select("partner", category=pl.lit(INVOLVEMENT.name)),
-        held.told[VOICE.name].select("partner", category=pl.lit(VOICE.name)),
+        held.told[table.name]
+        .filter(pl.col(table.key[0]).is_in(held.withheld["item"].implode()) == withheld)
+        .select(pl.format("{}: {}", "partner", category))
+        .to_series()
+        for table, category in kinds
     ]
-    pairs = pl.concat(told).unique().select(pl.format("{}: {}", "partner", "category")).to_series()
-    return tuple(sorted({*pairs, "council: identity"}))
+    return {pair for pairs in told for pair in pairs}
 
 
 def document(held: Held, site: Site, tongue: Tongue, language: str, case: str, until: date) -> bytes:
@@ -427,14 +435,16 @@ def _aside(held: Held, site: Site, tongue: Tongue, blank: _Blank) -> list[Row]:
 
 def _flags(held: Held, site: Site, tongue: Tongue) -> list[Row]:
     """Flags that stand, with the reasons that are about the person; of others' records only that there are some."""
+    gone = held.told[EVENT.name].filter(pl.col("event_id").is_in(held.withheld["item"].implode()))
+    types = set(gone["type"])
     return [
         {
             "outcome": site.wording.vocabulary.outcomes.get(row["outcome"], row["outcome"]),
             "team": _team(row["team"], site),
             "band": tongue.name("band", row["band"]) or row["band"],
             "as_of": tongue.say(row["as_of"]),
-            "reasons": [r for r in row["reasons"] or () if not r.startswith("others in the household")],
-            "others": any(r.startswith("others in the household") for r in row["reasons"] or ()),
+            "reasons": [r for r in row["reasons"] or () if rests_on(r)[1] and rests_on(r)[0] not in types],
+            "others": any(not rests_on(r)[1] for r in row["reasons"] or ()),
         }
         for row in held.flags.sort("outcome").iter_rows(named=True)
     ]
@@ -453,11 +463,11 @@ def _flagged(held: Held, site: Site, tongue: Tongue) -> list[Row]:
 
 def _signs(held: Held, site: Site, tongue: Tongue) -> list[Row]:
     """Rules that the person's records meet by themselves; those that rest on others' too are told by `_by_others`."""
-    own = set(held.told[EVENT.name]["event_id"])
+    own, gone = set(held.told[EVENT.name]["event_id"]), set(held.withheld["item"])
     found = []
     for row in held.indicators.sort("indicator").iter_rows(named=True):
         known = site.indicators.get(row["indicator"])
-        if set(row["evidence"] or ()) <= own:
+        if set(row["evidence"] or ()) <= own - gone:
             words = known.plain_words if known else row["indicator"]
             found.append({"what": words, "when": tongue.span(row["since"], row["latest"])})
     named = {cohort.cohort: cohort.plain_words for cohort in site.cohorts}
@@ -496,9 +506,9 @@ def _released(held: Held, site: Site, tongue: Tongue) -> list[Row]:
         )
         .sort("last", "team", "kind", "own", descending=[True, False, False, True])
     )
-    found = []
+    found, untold = [], _pairs(held, withheld=True) - _pairs(held, withheld=False)
     for row in made.iter_rows(named=True):
-        pairs = [tuple(pair.split(": ", 1)) for pair in row["shared"]]
+        pairs = [tuple(pair.split(": ", 1)) for pair in row["shared"] if pair not in untold]
         by: dict[str, list[str]] = {}
         for partner, category in pairs:
             by.setdefault(site.partner(partner), []).append(site.wording.category(category))

@@ -344,7 +344,7 @@ class SubjectDesk:
         council = self.council
         return Site(
             council.wording, council.contracts, list(council.agreements), council.indicators, council.cohorts,
-            council.rights,
+            council.rights, council.retention,
         )  # fmt: skip
 
     def held(self, person_id: str) -> Held:

@@ -19,6 +19,7 @@ import polars as pl
 
 from feeds.contracts import Contract
 from governance.organisation import Length
+from governance.retention import Retention
 from governance.rights import Rights
 from governance.terms import Agreement
 from models.rules import Cohort, Indicator
@@ -107,6 +108,7 @@ class Site:
     indicators: Mapping[str, Indicator]
     cohorts: Sequence[Cohort]
     rights: Rights
+    retention: Retention | None = None
 
     def feed(self, name: str) -> str:
         """A feed as a person would say it: who sends it, and what it is."""
@@ -179,6 +181,7 @@ def gathered(held: Held, site: Site, tongue: Tongue) -> Row:
         "released": _released(held, site, tongue),
         "looks": _looks(held, site, tongue),
         "agreements": _agreements(held, site, tongue),
+        "kept": _kept(held, site, tongue),
         "withheld": spared["item"].n_unique(),
         "objections": _objections(held, site, tongue, open_),
         "corrections": _corrections(held, site, tongue, open_),
@@ -564,6 +567,28 @@ def _agreements(held: Held, site: Site, tongue: Tongue) -> list[Row]:
         for one in site.agreements
         if one.in_force(held.night) and one.name in held.covered
     ]
+
+
+def _kept(held: Held, site: Site, tongue: Tongue) -> list[Row]:
+    """How long what is held of the person is kept, by the rules that name its kinds; the last for all else."""
+    if site.retention is None:
+        return []
+    told = _pairs(held, withheld=False)
+    mine = {pair.split(": ", 1)[1] for pair in told}
+    found = []
+    for rule in site.retention.rules:
+        partners = {pair.split(": ", 1)[0] for pair in told if pair.split(": ", 1)[1] in rule.categories}
+        if mine & set(rule.categories) and (not rule.partners or partners & set(rule.partners)):
+            found.append(
+                {
+                    "what": sorted(site.wording.category(name) for name in mine & set(rule.categories)),
+                    "services": sorted(site.wording.services.get(one, one) for one in rule.services),
+                    "long": length(rule.keep, tongue),
+                    "after": tongue.name("after", rule.after),
+                }
+            )
+    otherwise = {"long": length(site.retention.otherwise.keep, tongue), "after": tongue.name("after", "end")}
+    return [*found, {"what": [], "services": [], **otherwise}]
 
 
 def length(of: Length | None, tongue: Tongue) -> str:

@@ -89,6 +89,7 @@ ENGLISH = Tongue(
             "step_parent": "Your step-parent", "step_child": "Your step-child", "grandparent": "Your grandparent",
             "grandchild": "Your grandchild", "other_relative": "Another relative of yours",
         },
+        "after": {"end": "after it ended", "birth": "after you were born", "last": "after the last thing of its kind"},
         "lived": {"main": "Your home", "second": "Your other home", "former": "A former home"},
         "joined": {
             "founder": "It is the first record of you that we had",
@@ -155,6 +156,8 @@ WELSH = Tongue(
             "grandparent": "Eich mam-gu neu’ch tad-cu (nain neu daid)", "grandchild": "Eich ŵyr neu’ch wyres",
             "other_relative": "Perthynas arall i chi",
         },
+        "after": {"end": "ar ôl iddo ddod i ben", "birth": "ar ôl i chi gael eich geni",
+                  "last": "ar ôl y peth olaf o’i fath"},
         "lived": {"main": "Eich cartref", "second": "Eich cartref arall", "former": "Cartref blaenorol"},
         "joined": {
             "founder": "Dyma’r cofnod cyntaf amdanoch a gawsom",

@@ -124,7 +124,7 @@ def test_what_is_remembered_holds_no_count_that_was_not_shown() -> None:
 # -- attacks: everything that left is at hand ----------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(BOROUGHS)
 def test_an_attacker_cannot_work_out_a_hidden_cell_from_the_totals(counts) -> None:
     made, _ = release(counts, table(*CUBE))
@@ -171,7 +171,7 @@ def test_an_attacker_cannot_take_small_areas_from_their_ward() -> None:
     assert not narrow(ranges(made))
 
 
-@pytest.mark.parametrize("few", range(8))
+@pytest.mark.parametrize("few", [0, 1, 5, 7])
 def test_an_attacker_cannot_subtract_two_tables_that_overlap(few: int) -> None:
     counts = {**EVERY, **{("A1", "old", sex): few for sex in ("F", "M")}, ("A1", "old", "M"): 0}
     everybody = table("area", name="everybody")
@@ -181,7 +181,7 @@ def test_an_attacker_cannot_subtract_two_tables_that_overlap(few: int) -> None:
     assert not narrow(ranges(made))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(BOROUGHS)
 def test_an_attacker_cannot_put_many_small_tables_together(counts) -> None:
     pairs = [("area", "age"), ("area", "sex"), ("age", "sex"), ("ward", "sex"), ("ward", "age")]
@@ -198,7 +198,7 @@ def test_an_attacker_cannot_have_one_count_rounded_in_two_ways(tmp_path: Path) -
 # -- attacks with the last release at hand -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("joined", [-7, -3, -1, 1, 2, 5, 7])
+@pytest.mark.parametrize("joined", [-7, -1, 1, 7])
 def test_an_attacker_cannot_learn_of_a_newcomer_by_subtracting_two_nights(joined: int) -> None:
     for count in (23, 52, 137):
         cell = ("A1", "child", "F")
@@ -240,7 +240,7 @@ def test_an_attacker_cannot_see_another_cell_hidden_each_night() -> None:
     assert hidden[0] <= hidden[1]
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(BOROUGHS, st.lists(st.integers(-3, 3), min_size=CELLS, max_size=CELLS))
 def test_an_attacker_cannot_use_last_nights_table_against_tonights(counts, moved) -> None:
     tonight = {cell: max(count + by, 0) for (cell, count), by in zip(counts.items(), moved, strict=True)}

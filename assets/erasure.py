@@ -237,6 +237,11 @@ def kept(council: Council) -> list[Case]:
     return sorted(found, key=lambda case: (case.at, case.erasure_id))
 
 
+def again(council: Council, case: Case) -> None:
+    """Carry an erasure out once more, as where something of it was brought back by a backup or a night that ran."""
+    _carry_out(council, case)
+
+
 def ids_of(case: Case) -> set[str]:
     """The ids by which somebody may ask for an erasure that was begun."""
     return {*case.whom.records, *case.whom.people, case.erasure_id}

@@ -47,6 +47,7 @@ def erase(
     pending = [case for case in erasure.kept(council) if person_or_record in erasure.ids_of(case)]
     if pending and not preview:
         erasure.resume(council)
+        erasure.again(council, pending[0])
         sys.exit(_prove(council, pending[0]))
     try:
         case = erasure.asked_for(council, person_or_record, who.strip(), reason.strip(), now)
@@ -93,18 +94,26 @@ def _prove(council: Council, case: Case) -> int:
     from assets import erasure
 
     left = erasure.prove(council, case)
+    if _found(left):
+        click.echo(f"{_found(left):,} were left or have come back since, as from a backup. They are erased now.")
+        erasure.again(council, case)
+        left = erasure.prove(council, case)
     show(left, f"Erasure {case.erasure_id}: what is left")
-    found = int(left.filter(~pl.col("kept"))["found"].sum())
+    found = _found(left)
     done = not found and erasure.proven(council, case)
     file = erasure.page(council, case, left, done)
     click.echo(f"The page: {file}")
     if found:
-        click.echo(f"{found:,} are left. Run it again; what is left then is to be looked into by hand.")
+        click.echo(f"{found:,} are left after two attempts. Look into them by hand: the page says where they lie.")
     elif not done:
         click.echo("Nothing is left. Prove it once more after the next night: `kinfold subject proof`.")
     else:
         click.echo("Nothing is left, also after a night. What was kept for this proof is gone, too.")
     return 1 if found else 0
+
+
+def _found(left: pl.DataFrame) -> int:
+    return int(left.filter(~pl.col("kept"))["found"].sum())
 
 
 def show(left: pl.DataFrame, title: str) -> None:

@@ -56,9 +56,10 @@ Make = Callable[..., Contract]
 class House:
     """A council's store and keys, and a drop folder to put files into."""
 
-    def __init__(self, home: Path) -> None:
-        keys.create(home.with_name(home.name + ".key"))
-        self.ring = keys.KeyRing.load(home)
+    def __init__(self, home: Path, ring: keys.KeyRing | None = None) -> None:
+        if ring is None:
+            keys.create(home.with_name(home.name + ".key"))
+        self.ring = ring or keys.KeyRing.load(home)
         self.vault = Vault(self.ring)
         self.store = Store(home, self.vault)
         self.drop = home / "drop"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from feeds import intake
 from feeds.contracts import Contract
 from feeds.repeats import BEFORE, places
+from governance.keys import KeyRing
 from warehouse.tables import Zone
 
 SCHEMA = """\
@@ -102,10 +103,9 @@ def kept(house: House, delivery: str) -> dict[str, list[tuple[object, ...]]]:
 def loads(contracts: list[Contract], sent: list[list[str]], alone: bool) -> list[dict[str, list[tuple[object, ...]]]]:
     """What comes of deliveries one after another; `alone`, of each without what was made of those before."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KINFOLD_KEY", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=")
         if alone:
             patch.setattr(intake, "terms_of", lambda *_: None)
-        house = House(Path(folder) / "home")
+        house = House(Path(folder) / "home", KeyRing(b"k" * 32))
         days = [f"2026-11-{20 + i}" for i in range(len(sent))]
         for contract, day, rows in zip(contracts, days, sent, strict=True):
             house.load(contract, f"in/a_{day}.csv", HEADER + "".join(row + "\n" for row in rows))

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from feeds import intake, readers, sifting
 from feeds.contracts import Contract
-from feeds.deliveries import delivered, find_deliveries, land
+from feeds.deliveries import delivered, find_deliveries, land, opened
 from feeds.intake import IntakeError, check
 from feeds.ledger import latest_accepted
 from feeds.spool import Spool
+from governance.keys import KeyRing
 from warehouse.store import Store
 from warehouse.tables import Zone
 
@@ -97,8 +98,7 @@ def told(
                 yield name, frame.slice(start, chunk)
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KINFOLD_KEY", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=")
-        house = House(Path(folder) / "home")
+        house = House(Path(folder) / "home", KeyRing(b"k" * 32))
         made = []
         for name, content in files:
             house.put(name, content)
@@ -106,7 +106,7 @@ def told(
             landed = land(found, house.store, house.vault)
 
             def read(path: str, landed=landed) -> object:  # type: ignore[no-untyped-def]
-                return intake.opened(landed, path, house.vault, house.ring)
+                return opened(landed, path, house.vault, house.ring)
 
             patch.setattr(intake, "_chunks", chunks)
             check(contract, landed, house.store, house.vault, house.ring, NOW, limits)

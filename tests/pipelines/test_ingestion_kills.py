@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,9 +87,10 @@ def test_ingestion_killed_at_twenty_moments_and_run_again_gives_the_same(
     for home in homes:
         if home is homes[0]:
             create(key_file(home))
+            KeyRing.load(home)
         else:
-            key_file(home).write_bytes(key_file(homes[0]).read_bytes())
-            key_file(home).chmod(0o600)
+            shutil.copy(key_file(homes[0]), key_file(home))
+            shutil.copytree(homes[0] / "keys", home / "keys")
         deliver(home / "drop", FEEDS, DELIVERIES, 30)
     done = subprocess.run(
         [sys.executable, "-c", CODE, str(folder), str(KILLS), *map(str, homes)],

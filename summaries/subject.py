@@ -44,7 +44,15 @@ INVERSE = {
     "foster_carer": "fostered", "step_parent": "step_child", "grandparent": "grandchild",
 }  # fmt: skip
 STEWARDS = ("decide", "withdraw", "protect", "unprotect")
-RIGHTS = ("find", "subject", "object", "correct", "withhold", "erase")  # all told as what they are: a request of theirs
+RIGHTS = (
+    "find",
+    "subject",
+    "object",
+    "correct",
+    "withhold",
+    "erase",
+    "override",
+)  # told as their request, but for find
 _ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _POSTCODE = r"\b[A-Z]{1,2}[0-9][0-9A-Z]?\s*[0-9][A-Z]{2}\b"
 

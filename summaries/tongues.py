@@ -121,6 +121,7 @@ ENGLISH = Tongue(
             "refuse": "Asked to see your information, and was refused",
             "recall": "Took back a file that was wrong", "export": "Made a list that you are on",
             "find": "Searched for you by name and date of birth", "subject": "Dealt with what you asked for",
+            "audit": "Looked up who had looked at your information",
         },
     },
 )  # fmt: skip
@@ -189,6 +190,7 @@ WELSH = Tongue(
             "refuse": "Gofyn am gael gweld eich gwybodaeth, a chael gwrthod hynny",
             "recall": "Tynnu yn ôl ffeil a oedd yn anghywir", "export": "Gwneud rhestr rydych arni",
             "find": "Chwilio amdanoch yn ôl enw a dyddiad geni", "subject": "Delio â’ch cais",
+            "audit": "Chwilio am bwy oedd wedi edrych ar eich gwybodaeth",
         },
     },
 )  # fmt: skip

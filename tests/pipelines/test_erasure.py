@@ -306,6 +306,12 @@ def gone(begun: Council, tmp_path_factory: pytest.TempPathFactory) -> Council:
     return council
 
 
+@pytest.fixture
+def after(gone: Council, tmp_path: Path) -> Council:
+    """The same once the boy is erased, in a folder of its own."""
+    return copied(gone, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def sent_again(gone: Council, tmp_path_factory: pytest.TempPathFactory) -> Council:
     """The same, once partners have sent him again in every way, and a night has gone by; to be looked at alone."""
@@ -572,8 +578,8 @@ def test_what_an_erasure_keeps_for_its_proof_names_nobody_once_it_is_proven(
         assert traces.in_frame(rows) == 0, folder
 
 
-def test_an_erased_person_does_not_come_back_with_a_corrected_contract(council: Council) -> None:
-    case = erased(council)
+def test_an_erased_person_does_not_come_back_with_a_corrected_contract(begun: Council, after: Council) -> None:
+    council, case = after, case_of(begun)
     wider = PEOPLE.replace("enum: [{value: M}, {value: F}]", "enum: [{value: M}, {value: F}, {value: X}]")
     path = council.home.parent / "feeds" / "people.odcs.yaml"
     path.write_text(CONTRACT.format(id="people", delivery="snapshot", schema=wider))
@@ -583,8 +589,10 @@ def test_an_erased_person_does_not_come_back_with_a_corrected_contract(council: 
     assert len(take_in(council)) == 3 and left(council, case) == {}
 
 
-def test_an_erased_person_does_not_come_back_by_pointing_at_yesterdays_night_or_release(council: Council) -> None:
-    case = erased(council)
+def test_an_erased_person_does_not_come_back_by_pointing_at_yesterdays_night_or_release(
+    begun: Council, after: Council
+) -> None:
+    council, case = after, case_of(begun)
     current = council.home / "ledger" / "nights" / "current"
     current.unlink()
     current.symlink_to(f"{FIRST}.json")
@@ -594,22 +602,21 @@ def test_an_erased_person_does_not_come_back_by_pointing_at_yesterdays_night_or_
     assert council.store.published() == FIRST and left(council, case) == {}
 
 
-def test_an_erased_person_does_not_come_back_through_history_restored_from_a_backup(council: Council) -> None:
-    link = council.home / "facts" / "event" / str(SECOND)
-    saved = council.home.parent / "saved"
-    shutil.copytree(link.parent / link.readlink(), saved)
-    case = erased(council)
+def test_an_erased_person_does_not_come_back_through_history_restored_from_a_backup(
+    begun: Council, after: Council
+) -> None:
+    council, case = after, case_of(begun)
+    link, saved = (one.home / "facts" / "event" / str(SECOND) for one in (council, begun))
     shutil.rmtree(link.parent / link.readlink())
-    shutil.copytree(saved, link.parent / link.readlink())
+    shutil.copytree(saved.parent / saved.readlink(), link.parent / link.readlink())
     assert left(council, case) != {}
     night(council, THIRD)
     assert case.whom.records.is_in(council.store.read(EVENT, THIRD)["record_id"].implode()).any() is False
 
 
-def test_an_erased_person_does_not_come_back_through_an_older_register(council: Council) -> None:
-    council.store.put(Zone.VAULT, "register/other", {"one": pl.DataFrame({"n": [1]})})
-    case = erased(council)
-    assert erasure.proven(council, replace(case, state=erasure.ERASED, at=datetime(2026, 11, 20)))
+def test_an_erased_person_does_not_come_back_through_an_older_register(after: Council) -> None:
+    council = after
+    assert erasure.proven(council, replace(erasure.kept(council)[0], at=datetime(2026, 11, 20)))
     council.store.remove(Zone.VAULT, register.REGISTER)
     with pytest.raises(erasure.ErasureRefused, match="does not know 1 erasures"):
         night(council, THIRD)
@@ -632,14 +639,12 @@ def test_an_erased_person_does_not_come_back_through_a_reviewers_decision(counci
     assert kept.height == 1 and kept["verdict"].item() == "different" and left(council, case) == {}
 
 
-def test_an_erased_person_does_not_stay_in_a_night_that_was_running(council: Council) -> None:
-    store = council.store
+def test_an_erased_person_does_not_stay_in_a_night_that_was_running(begun: Council, after: Council) -> None:
+    council, store = after, after.store
     used = ledger.deliveries_in_force(store, council.contracts, THIRD)
     listed = pl.DataFrame(list(used.items()), schema=monitoring._USED, orient="row")
-    mark = pl.DataFrame({"register": [register.mark(store)]})
+    mark = pl.DataFrame({"register": [register.mark(begun.store)]})  # as the night found it
     store.put(Zone.LEDGER, f"{monitoring.USED}/{THIRD}", {monitoring.USED: listed, "erased": mark})
-    assert monitoring.deliveries_of(council, THIRD) == used
-    erased(council)
     with pytest.raises(Exception, match="somebody was erased while the night of 2026-11-22 ran"):
         monitoring.deliveries_of(council, THIRD)
 

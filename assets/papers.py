@@ -162,4 +162,4 @@ def paper(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council])
     if before and store.has(RELEASE.zone, f"released/{before}/{PAPER}"):
         old = store.get(RELEASE.zone, f"released/{before}/{PAPER}", "released").collect()["file"]
         gate.retire(set(old) - set(rows["file"]))
-    return made(NAME, rows.height)
+    return made(NAME, rows.height, more={"agreements that do not count as written": len(council.agreements.unsettled)})

@@ -216,6 +216,12 @@ class Agreements:
         asked = [(a.name, people) for a in self._all for people in (a.people, *(e.people for e in a.exports)) if people]
         return [(name, need) for name, people in asked for need in people.or_.meets]
 
+    @property
+    def unsettled(self) -> list[str]:
+        """Of each agreement that does not count as its file says it: why, and what to run."""
+        there = [(a.name, s) for a in self._all if (s := self.standing(a.name)).file]
+        return [s.closed or f"{name}: {s.pending}" for name, s in there if s.closed or s.pending]
+
     def standing(self, agreement: str) -> Standing:
         """Where an agreement, named as in `sections`, was read, and what of it counts."""
         return self._standings.get(agreement, Standing())

@@ -170,6 +170,8 @@ def night(day: datetime | None) -> None:
             "The Dagster UI (kinfold serve) shows the step and why. Run it again once that is mended."
         )
     click.echo(f"Published the night of {when}: {council.home / 'marts' / 'current.duckdb'}")
+    for told in council.agreements.unsettled:
+        click.echo(told)
 
 
 @main.command()
@@ -189,6 +191,8 @@ def check() -> None:
         return
     if waiting := not_in_force(council):
         click.echo(waiting)
+    for told in council.agreements.unsettled:
+        click.echo(told)
     today = datetime.now(UTC).replace(tzinfo=None)
     for problem in TeamKeys(folder / "keys").problems(council.agreements.sealed_teams(today.date()), today):
         click.echo(problem)

@@ -66,6 +66,8 @@ def test_a_changed_agreement_is_shown_and_needs_a_newer_signature(place: Path) -
         "opens   Adult Social Care, victim in an incident, domestic abuse incidents of police: everything, 5y" in told
     )
     assert "gives nothing new until it is accepted" in run("check", "--date", "2026-11-20", ok=False).output
+    of_all = CliRunner().invoke(main, ["check"]).output
+    assert "adult-support v2: what was changed since it was accepted by A. Guardian" in of_all
     refused = run("accept", "adult-support", "--who", "A. Guardian", "--yes", ok=False)
     assert "Let it be signed again" in refused.output
     file.write_text(kept)

@@ -156,7 +156,7 @@ def test_a_flag_shows_only_the_reasons_whose_every_row_the_team_is_shown(world: 
     ],
 )
 def test_a_reason_is_traced_to_the_type_of_its_rows(reason: str, kind: str, own: bool) -> None:
-    assert facts._rests_on(reason) == (kind, own)
+    assert facts.rests_on(reason) == (kind, own)
 
 
 def test_codes_numbers_and_dates_are_said_in_words(world: SimpleNamespace) -> None:

@@ -68,7 +68,8 @@ def aside(
         ring: of the council.
 
     Returns:
-        feed, delivery, rules (what they broke, in words), and SOURCE_RECORD as far as it can be read; a row a key.
+        feed, delivery, rules (what they broke, in words), and SOURCE_RECORD as far as it can be read; a row a key. Of a
+        row that is known by number or name alone nothing but the rules is told: it could be another person's.
     """
     rows = {
         t.name: frames[f"{QUARANTINE}{t.name}"] if f"{QUARANTINE}{t.name}" in frames else _empty(t)
@@ -88,8 +89,10 @@ def aside(
         if held.height:
             broken.append(held.select("source_key", pl.col("failed_rules").cast(pl.List(pl.String)).alias("rules")))
     told = pl.concat(broken).explode("rules").group_by("source_key").agg(pl.col("rules").drop_nulls().unique().sort())
-    made = told.join(people.drop("feed", "delivery"), on="source_key", how="left")
-    alike = made.with_columns(feed=pl.lit(contract.id), delivery=pl.lit(delivery))
+    certain = people.drop("feed", "delivery").filter(pl.col("source_key").is_in(keys.implode()))
+    made = told.join(certain, on="source_key", how="left")
+    sure = pl.col("source_key").is_in(keys.implode())
+    alike = made.with_columns(pl.when(sure).then("source_key"), feed=pl.lit(contract.id), delivery=pl.lit(delivery))
     return alike.select(pl.col(name).cast(kind) for name, kind in ASIDE.items())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from feeds.contracts import Contract
-from governance.organisation import Length
+from governance.organisation import COUNCIL, Length
 from governance.retention import Retention
 from governance.rights import Rights
 from governance.terms import Agreement
@@ -429,16 +429,14 @@ def _by_feed(rows: pl.DataFrame) -> list[tuple[str, list[tuple[str, list[str]]]]
 
 
 def _aside(held: Held, site: Site, tongue: Tongue, blank: _Blank) -> list[Row]:
-    """Rows that were set aside because they broke a rule, and seem to be about the person."""
-    return [
-        {
-            "feed": site.feed(row["feed"]),
-            "when": _ISO.sub(lambda found: tongue.say(date(*map(int, found.groups()))), row["delivery"].split(".")[0]),
-            "rules": [blank(rule) for rule in row["rules"]],
-            "values": _values(row, held.hidden, tongue),
-        }
-        for row in held.aside.sort("feed", "delivery").iter_rows(named=True)
-    ]
+    """Rows that were set aside because they broke a rule, and seem to be about the person; alike ones once."""
+    found: dict[str, Row] = {}
+    for row in held.aside.sort("feed", "delivery").iter_rows(named=True):
+        day = _ISO.sub(lambda found: tongue.say(date(*map(int, found.groups()))), row["delivery"].split(".")[0])
+        told = {"feed": site.feed(row["feed"]), "rules": [blank(rule) for rule in row["rules"]],
+                "values": _values(row, held.hidden, tongue)}  # fmt: skip
+        found.setdefault(str(told), told | {"days": []})["days"].append(day)
+    return [row | {"when": "; ".join(dict.fromkeys(row["days"]))} for row in found.values()]
 
 
 # -- what was made of it ---------------------------------------------------------------------------------------------
@@ -504,7 +502,10 @@ def _team(name: str | None, site: Site) -> str:
 
 
 def _released(held: Held, site: Site, tongue: Tongue) -> list[Row]:
-    """Who was given files with their data: one row a recipient, kind of file and reason, with what these showed."""
+    """Who was given files with their data: one row a recipient, kind of file and reason, with what these showed.
+
+    A summary shows others of the household too: only kinds of record are told that the person has some of.
+    """
     made = (
         held.released.with_columns(day=pl.col("released_at").dt.date(), shared=pl.when("own").then("shared"))
         .group_by("team", "kind", "reason", "own")
@@ -517,9 +518,10 @@ def _released(held: Held, site: Site, tongue: Tongue) -> list[Row]:
         )
         .sort("last", "team", "kind", "own", descending=[True, False, False, True])
     )
-    found, untold = [], _pairs(held, withheld=True) - _pairs(held, withheld=False)
+    found, theirs = [], _pairs(held, withheld=False)
     for row in made.iter_rows(named=True):
-        pairs = [tuple(pair.split(": ", 1)) for pair in row["shared"] if pair not in untold]
+        mine = [pair for pair in row["shared"] if pair in theirs or pair.startswith(f"{COUNCIL}: ")]
+        pairs = [pair.split(": ", 1) for pair in mine]
         by: dict[str, list[str]] = {}
         for partner, category in pairs:
             by.setdefault(site.partner(partner), []).append(site.wording.category(category))

@@ -25,7 +25,7 @@ OUTVOTED = 0.25  # share of the pairs between two groups that rules may forbid b
 FLOOR, CEILING = -12.0, 20.0  # one pair, however strong, must not drown many
 MARGIN = 2.0  # bits by which that group must be more likely than any other
 MISHEARD = 0.5  # share of the pairs between the two that rules may forbid: names are misspelt too
-EITHER = 1.5  # bits within which a record is as much the one's as the other's of two people whom a rule keeps apart
+EITHER = 1.0  # bits within which a record is as much the one's as the other's of two people whom a rule keeps apart
 NOTHING = -1e9  # bits of a pair that is not allowed
 CELLS = 4_000_000  # pairs of records looked at together
 

@@ -50,7 +50,9 @@ RARELY = 0.25  # share of children, against that of all, below which a feed know
 GREY = (0.1, 0.9)  # probability of a pair that a person should look at
 WIDEST = 6.0  # bits from the cut to either end of the grey band
 MET = 6.0  # bits that no two feeds exceed
-CUTS = np.arange(-3.0, 8.01, 0.1)
+MEANT = 1.0  # bits by which groups may be joined below what serves single pairs best: no one pair lifts a mean alone
+STEP = 0.1  # bits
+CUTS = np.arange(-4.0, 8.01, STEP)
 CONTACTS = {"telephone": "phone", "email": "email"}
 _CODES = {**CONTACTS, **IDS}
 
@@ -457,7 +459,8 @@ def _cut(
 ) -> tuple[float, tuple[float, float], dict[str, Any]]:
     """The weight from which joining is expected to serve F1 best, the grey band around it, and what is expected of it.
 
-    Each pair's chance is that of its weight, corrected by what ids told of pairs with, or without, birth date.
+    It is `MEANT` below the weight that would serve best if pairs stood alone, for clusters are joined by means. Each
+    pair's chance is that of its weight, corrected by what ids told of pairs with, or without, birth date.
     """
     weight = weighed["weight"].to_numpy()
     dated = scored[f"g{PLACE_OF['birth date']}"].to_numpy() >= 0
@@ -475,7 +478,7 @@ def _cut(
     total, place = chance.sum(), np.searchsorted(falling, -CUTS, side="right")
     right = np.r_[0.0, likely][place]
     f1 = 2 * right / np.maximum(place + total, 1.0)
-    best = int(f1.argmax())
+    best = max(int(f1.argmax()) - round(MEANT / STEP), 0)
     at, of = np.unique(np.floor(weight[allowed] * 2) / 2, return_inverse=True)
     mean = np.bincount(of, weights=chance[allowed]) / np.maximum(np.bincount(of), 1)
     cut = round(float(CUTS[best]), 1)

@@ -135,6 +135,7 @@ def test_an_attacker_cannot_put_the_log_of_another_council_behind_this_one(place
         lambda body: body.replace(b'"ann"', b'"ann\\n"'),
         lambda body: body.replace(b'"sequence":12', b'"sequence":12.0'),
         lambda body: body.replace(b'"ann"', b'["ann"]'),
+        lambda body: body.replace(b'"sequence":12', b'"sequence":13'),
     ],
     ids=[
         "a field twice, the last counts",
@@ -144,6 +145,7 @@ def test_an_attacker_cannot_put_the_log_of_another_council_behind_this_one(place
         "two lines",
         "1.0",
         "a list",
+        "another number",
     ],
 )
 def test_an_attacker_with_the_key_cannot_write_an_entry_that_two_readers_read_differently(place, change):
@@ -166,6 +168,22 @@ def test_an_attacker_cannot_cut_off_the_last_looks(place):
     log = put(place, lines(place)[:9])
     assert "its own checkpoint counts 12 entries, and 9 are left" in log.verify()[0]
     with pytest.raises(AuditError, match="its end was cut"):
+        log.append([ENTRY])
+
+
+def test_an_attacker_cannot_empty_the_log_or_lead_it_elsewhere(place, tmp_path):
+    log = AuditLog(place / "log", KEY)
+    was = log.path.read_bytes()
+    log.path.write_bytes(b"")
+    with pytest.raises(AuditError, match="its end was cut"):
+        log.append([ENTRY])
+    log.path.unlink()
+    with pytest.raises(AuditError, match="its end was cut"):
+        log.append([ENTRY])
+    assert "12 entries, and 0 are left" in log.verify()[0]
+    (tmp_path / "elsewhere").write_bytes(was)
+    log.path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AuditError, match="could not be written"):
         log.append([ENTRY])
 
 
@@ -240,6 +258,14 @@ def test_an_attacker_cannot_pass_what_was_sealed_for_one_use_for_another(place):
     log.look(DAY)
     shutil.copy(log.folder / "verified.json", log.checkpoint)
     assert "checkpoint is missing" in log.verify()[0]
+    with pytest.raises(CheckpointError):
+        checkpoints.unsealed(log.checkpoint, KEY, b"checkpoint")
+    assert checkpoints.unsealed(log.checkpoint, KEY, b"verified")["entries"] == 12
+
+
+def test_a_file_that_a_killed_checkpoint_left_empty_is_passed_over(place):
+    (place / "kept" / "kinfold-audit-20261122T120000Z-000000012.checkpoint").touch()
+    assert AuditLog(place / "log", KEY).examine([place / "kept"]).against == 3
 
 
 def test_an_attacker_cannot_have_a_kept_checkpoint_overwritten(tmp_path):
@@ -353,6 +379,15 @@ def test_the_daily_look_finds_a_log_put_back_by_the_checkpoints_outside(place):
     assert "8 are left" in AuditLog(place / "log", KEY, copies=place / "kept").look(DAY).problems[0]
 
 
+def test_the_daily_look_holds_what_it_saw_last_against_a_checkpoint_of_the_same_day(place, tmp_path):
+    AuditLog(place / "log", KEY).keep_copy(place / "kept")
+    log = AuditLog(tmp_path / "anew", KEY)
+    log.append(entries(12, actor="bob"))
+    assert log.look(DAY).problems == (), "alone it is in order"
+    log.copies = place / "kept"
+    assert "rewritten" in log.look(DAY).problems[0]
+
+
 def test_the_daily_look_finds_a_log_that_is_shorter_than_it_was(place):
     log = AuditLog(place / "log", KEY)
     log.look(DAY)
@@ -425,7 +460,8 @@ def test_an_attacker_cannot_exhaust_the_memory_of_whoever_checks(place):
 
 def test_an_attacker_cannot_pass_off_an_entry_at_the_end_of_a_line_that_is_too_long(place):
     was = lines(place)
-    assert put(place, [*was[:11], b"x" * (2 * audit.LONGEST) + was[11]]).verify()[0].startswith("log.jsonl:12:")
+    problems = put(place, [*was[:11], b"x" * (2 * audit.LONGEST) + was[11]]).verify()
+    assert "log.jsonl:12: entry 12 is not as it was written" in problems[0]
 
 
 # -- two at once, no room, no leave ------------------------------------------------------------------------------------
@@ -522,3 +558,20 @@ def test_a_kill_between_the_entry_and_its_checkpoint_loses_nothing(place):
     assert log.verify() == []
     log.append([ENTRY])
     assert log.examine().entries == 16 and log.verify() == []
+
+
+def test_an_entry_is_on_the_disk_before_the_checkpoint_that_counts_it_and_nobody_else_may_read_either(
+    tmp_path, monkeypatch
+):
+    synced, fsync = [], os.fsync
+
+    def and_note(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", and_note)
+    log = AuditLog(tmp_path / "log", KEY)
+    log.append([ENTRY])
+    assert synced == [".checkpoint.json~", "log.jsonl", "log", ".checkpoint.json~"]
+    assert log.folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in log.folder.iterdir()} == {0o600}

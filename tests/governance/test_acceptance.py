@@ -363,6 +363,16 @@ def test_an_attacker_cannot_turn_a_partners_team_into_the_councils(tmp_path):
     assert not world.counted().permits(replace(asked, team="schools-data")).allowed
 
 
+def test_an_attacker_cannot_put_another_partys_people_behind_the_name_of_a_team(world):
+    world.edit(
+        ("    name: Multi-Agency Safeguarding Hub\n", "    name: Multi-Agency Safeguarding Hub\n    party: housing\n"),
+        file=world.site / "site.yaml",
+    )
+    answer = world.counted().permits(ASKED)
+    assert not answer.allowed and "until it is accepted" in answer.why
+    assert world.counted().permits(EARLY).allowed, "the other team is as it was"
+
+
 # -- what both give is never more than either -----------------------------------------------------------------------
 
 CATEGORIES = ["missing_episode", "incident_victim", "offence"]
@@ -460,3 +470,45 @@ def test_an_agreement_against_itself_opens_and_closes_nothing_and_is_read_again_
     made = agreement(said)
     assert compared(made, made, council()) == []
     assert Agreement.model_validate(made.model_dump(mode="json", by_alias=True)) == made
+
+
+def test_of_keeping_encrypting_exports_and_passing_on_both_give_the_narrower():
+    export = {"name": "e", "to": "analysts", "reason": "open_case", "categories": ["offence", "missing_episode"]}
+    said = {
+        "recipients": [{"team": "mash", "roles": ["social_worker", "mash_manager"]}],
+        "reasons": ["open_case"],
+        "signed": [{"party": "council", "role": "Head", "on": "2026-03-01"}],
+        "valid": {"from": "2026-04-01", "until": "2027-03-31"},
+        "shares": [{"from": "police", "categories": ["offence"], "to": ["mash"], "fields": ["start", "code"]}],
+        "exports": [export | {"geography": "lsoa", "dates": "day", "fields": ["start", "code"]}],
+        "retention": {"summary": "30d", "export": "90d", "audit": "7y"},
+    }  # fmt: skip
+    passing = {"to": "schools", "from": ["police"], "categories": ["offence"], "condition": "somebody agrees"}
+    was = agreement(said | {"onward_sharing": [passing]})
+    now = agreement(
+        said
+        | {
+            "recipients": [{"team": "mash", "roles": ["mash_manager"], "encrypt": True}],
+            "retention": {"summary": "1y", "export": "7d", "audit": "7y"},
+            "exports": [
+                export | {"geography": "none", "dates": "month", "categories": ["offence"], "encrypt": True,
+                          "people": {"or": {"age_under": 18}}},
+                export | {"name": "f"},
+            ],
+            "onward_sharing": [passing | {"condition": "nobody minds"}],
+        }
+    )  # fmt: skip
+    for first, second in ((was, now), (now, was)):
+        held, _ = both(first, second)
+        assert (held.recipients[0].roles, held.recipients[0].encrypt) == (("mash_manager",), True)
+        assert (str(held.retention.summary), str(held.retention.export)) == ("30d", "7d")
+        (made,) = held.exports
+        assert (made.name, made.geography, made.dates, made.encrypt) == ("e", "none", "month", True)
+        assert made.categories == ("offence",) and made.fields == ("start", "code") and made.people.or_.age_under == 18
+        assert held.onward_sharing == ()
+        assert held.purpose == first.purpose and held.lawful_basis == first.lawful_basis
+    assert both(was, was)[0].onward_sharing == was.onward_sharing
+    apart = agreement(said | {"onward_sharing": "none", "shares": [said["shares"][0] | {"fields": ["value"]}]})
+    assert both(was, apart)[0].shares == (), "no column that both give, so nothing is given"
+    other = agreement(said | {"onward_sharing": "none", "exports": [said["exports"][0] | {"reason": "new_contact"}]})
+    assert both(was, other)[0].exports == ()

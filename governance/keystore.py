@@ -311,7 +311,8 @@ def unwrapped(master: bytes, entry: Entry) -> bytes:
 def locked(home: Path) -> Iterator[None]:
     """Keep every other process from changing the store meanwhile."""
     folder = store_file(home).parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (home, folder):  # what mkdir makes on the way to a folder has not its mode
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

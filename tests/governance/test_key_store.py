@@ -351,3 +351,12 @@ def test_a_key_file_that_others_may_read_or_write_stops_every_start(home, mode):
 def test_no_purpose_of_before_the_store_may_be_forgotten_for_every_id_of_it_would_change():
     ids = {"record", "person", "event", "involvement", "relationship", "voice", "household", "case", "council", "alert"}
     assert ids | {"audit", "release", "recall", "review", "terms"} <= set(keystore.FORMER)
+
+
+def test_a_new_data_folder_is_its_owners_alone_from_the_first_key_on(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    create(tmp_path / "key")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(master.FILE, str(tmp_path / "key"))
+        KeyRing.load(home)
+    assert [path.stat().st_mode & 0o777 for path in (home, store_file(home).parent)] == [0o700, 0o700]

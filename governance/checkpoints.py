@@ -43,9 +43,7 @@ def outside(home: Path) -> Path | None:
         return None
     folder = Path(named).resolve()
     if not folder.is_dir():
-        raise CheckpointError(
-            f"KINFOLD_AUDIT_COPY names no folder that is there: {folder}. Make it, or mount it."
-        )
+        raise CheckpointError(f"KINFOLD_AUDIT_COPY names no folder that is there: {folder}. Make it, or mount it.")
     if folder.is_relative_to(home.resolve()):
         raise CheckpointError("KINFOLD_AUDIT_COPY names a folder inside the data. Name one on another disk or machine.")
     return folder

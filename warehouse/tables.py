@@ -370,7 +370,7 @@ _WITHDRAWN = (
 OBJECTION = Table(
     "objection",
     Zone.VAULT,
-    "A use of their data to which a person objects (UK GDPR Article 21) and what was decided; it stands until withdrawn.",
+    "A use of their data to which a person objects (UK GDPR Article 21); it stands until withdrawn.",
     ("objection_id", "record_id"),
     (
         Column("objection_id", ID, "digest of all that was said and decided"),

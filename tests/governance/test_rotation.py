@@ -20,7 +20,7 @@ from governance.keystore import VAULT, WRAP
 from governance.rotation import Moved, begin_vault, move_vault, retire, under
 from warehouse.tables import Zone
 
-TOMORROW = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1, minutes=1)
+TOMORROW = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1, hours=1)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,8 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
     for file in (*(site / "feeds").iterdir(), *(site / "agreements").iterdir()):
         if file.name.partition(".")[0] not in FEEDS:
             file.unlink()  # every command reads what is there
+    for file in ("retention.yaml", "rights.yaml", "aggregates.yaml"):  # they name agreements and feeds that went
+        (site / file).unlink(missing_ok=True)
     create(key_file(home))
     accept(site, home, "test")
     council = Council.open(site, home)

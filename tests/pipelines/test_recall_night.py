@@ -94,9 +94,11 @@ def night(council: Council, tonight: date, stands: Stands) -> bool:
         return Item("summary", "mash", "social_worker", "open_case", person, page, ("council: identity",))
 
     let_out = releaser(council).release_many([summary(p) for p in people], tonight, NOW, subjects)
-    none = RELEASE.empty().with_columns(feed=pl.lit(None, pl.String))
+    none, nothing = RELEASE.empty().with_columns(feed=pl.lit(None, pl.String)), pl.DataFrame(schema={"told": pl.String})
     store.put(Zone.LEDGER, f"released/{tonight}/summary", {"released": let_out})
-    store.put(Zone.LEDGER, f"released/{tonight}/report", {"released": RELEASE.empty(), "records": none})
+    store.put(
+        Zone.LEDGER, f"released/{tonight}/report", {"released": RELEASE.empty(), "records": none, "told": nothing}
+    )
     for kind in ("aggregate", "paper"):
         store.put(Zone.LEDGER, f"released/{tonight}/{kind}", {"released": RELEASE.empty()})
     done = dg.materialize(
@@ -179,7 +181,7 @@ def test_nothing_that_tells_of_a_recall_names_anybody_or_the_other_person(counci
     different(council)
     assert night(council, SECOND, PARTED)
     files = [p for p in (council.home / "outbox").glob("*/*") if "ecall" in p.read_text("utf-8-sig")]
-    assert len(files) == 2 + 2 * 4
+    assert len(files) == 2 + 3 * 4  # a page, a sheet and the stamp beside the sheet, for each of four teams
     for path in files:
         text = path.read_text("utf-8-sig")
         assert not [word for word in (*CANARY.split(), ALIKE, OTHER, MOTHER, APART) if word in text], path.parent.name
@@ -249,7 +251,7 @@ def test_an_address_that_is_protected_takes_back_what_showed_it_once(council: Co
 
 def test_who_opened_a_file_is_told_where_it_is_known(council: Council) -> None:
     release_id = council.store.read(RELEASE, FIRST).filter(person_id=CHILD)["release_id"].item()
-    read = {name: None for name in ACCESS_LOG.schema if name != "sequence"}
+    read = {name: None for name in ACCESS_LOG.schema if name not in ("sequence", "account")}
     read |= {"at": NOW, "actor": "kinfold room", "role": "social_worker", "action": "read", "release_id": release_id}
     audit_log(council).append([Entry(**read)])
     assert night(council, SECOND, PARTED)
@@ -312,12 +314,7 @@ def test_the_marts_tell_nobody_who_was_kept_apart_or_hidden_by_decision(council:
     store.write(RECALL, SECOND, frame(RECALL, rows))
     because = marts.mart_of(council, RECALL, SECOND).frame.lazy().collect()["because"]
     assert sorted(because) == ["decision"] * 2 + ["withdrawal"]
-    acts = ("decide", "protect", "withdraw", "unprotect", "reveal")
-    log = [{"sequence": n, "action": act, "person_id": CHILD} for n, act in enumerate(acts)]
-    store.write(ACCESS_LOG, SECOND, frame(ACCESS_LOG, log))
-    seen = marts.mart_of(council, ACCESS_LOG, SECOND).frame.lazy().collect()
-    assert seen["action"].to_list() == ["decide", "decide", "withdraw", "withdraw", "reveal"]
-    assert seen["person_id"].to_list() == [None] * 4 + [CHILD]
+    assert ACCESS_LOG not in marts.NAMES  # who asked about whom is for information governance
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,26 @@ class Model:
         return model
 
 
+@cache
+def _read_levels_once() -> None:
+    """Have Splink work out once whether a level is an exact match, instead of anew in each run that scores pairs.
+
+    The answer hangs on the level's SQL alone, and to normalise that takes 2 to 3 s a run, however few the records.
+    """
+    from splink.internals.comparison_level import ComparisonLevel
+
+    for name in ("_is_exact_match", "_exact_match_colnames"):
+        asked, known = vars(ComparisonLevel)[name].fget, {}
+
+        def answer(level: Any, asked: Any = asked, known: dict[Any, Any] = known) -> Any:
+            told = (level.sql_condition, level.sqlglot_dialect)
+            if told not in known:
+                known[told] = asked(level)
+            return known[told]
+
+        setattr(ComparisonLevel, name, property(answer))
+
+
 @contextmanager
 def engine(folder: Path | None = None, memory: str = MEMORY, threads: int = 2) -> Iterator[Any]:
     """An in-memory DuckDB that spills, if it must, into a folder of its own below `folder` only."""
@@ -295,6 +316,7 @@ def compare(
         return empty
     from splink import DuckDBAPI, Linker
 
+    _read_levels_once()
     if pairs.height > TOGETHER:
         parts = pairs.iter_slices(TOGETHER)
         return pl.concat([compare(people, part, model, floor, folder, threads) for part in parts])

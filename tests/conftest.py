@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,21 +23,9 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(scope="session", autouse=True)
-def read_levels_once() -> None:
-    """Have Splink work out once whether a level is an exact match, instead of anew for every run that it predicts.
+LONGEST = ("test_night", "test_erasure", "test_reconciliation", "test_ingestion_kills", "test_delivery_order", "test_told")
 
-    The answer hangs on the level's SQL alone. To normalise that takes some 3 s a run, however few the records are.
-    """
-    from splink.internals.comparison_level import ComparisonLevel
 
-    for name in ("_is_exact_match", "_exact_match_colnames"):
-        work_out, known = vars(ComparisonLevel)[name].fget, {}
-
-        def answer(level: Any, work_out: Any = work_out, known: dict[Any, Any] = known) -> Any:
-            asked = (level.sql_condition, level.sqlglot_dialect)
-            if asked not in known:
-                known[asked] = work_out(level)
-            return known[asked]
-
-        setattr(ComparisonLevel, name, property(answer))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that both workers end together."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))

@@ -23,7 +23,9 @@ def shared() -> Path:
     return SHARED
 
 
-LONGEST = ("test_night", "test_erasure", "test_reconciliation", "test_ingestion_kills", "test_delivery_order", "test_told")
+LONGEST = (  # files, the longest first
+    *("test_night", "test_erasure", "test_reconciliation", "test_ingestion_kills", "test_delivery_order", "test_told"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

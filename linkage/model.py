@@ -259,9 +259,9 @@ def _read_levels_once() -> None:
     from splink.internals.comparison_level import ComparisonLevel
 
     for name in ("_is_exact_match", "_exact_match_colnames"):
-        known: dict[tuple[str, str], Any] = {}
+        read, found = vars(ComparisonLevel)[name].fget, dict[tuple[str, str], Any]()
 
-        def answer(level: Any, asked: Any = vars(ComparisonLevel)[name].fget, known: Any = known) -> Any:
+        def answer(level: Any, asked: Any = read, known: dict[tuple[str, str], Any] = found) -> Any:
             told = (level.sql_condition, level.sqlglot_dialect)
             if told not in known:
                 known[told] = asked(level)

@@ -23,6 +23,7 @@ import polars as pl
 
 from governance import checkpoints
 from governance.checkpoints import CheckpointError, Head, canonical
+from warehouse.store import sync
 from warehouse.tables import ACCESS_LOG
 
 EVERY = 10_000  # entries from one checkpoint outside to the next, beside the nightly one
@@ -152,7 +153,7 @@ class AuditLog:
                 file.flush()
                 os.fsync(handle)
             if fresh:
-                _sync(self.folder)
+                sync(self.folder)
             head = Head(before.entries + len(said), before.size + len(lines), mac)
             self._keep(head)
         if self.copies and head.entries // EVERY > before.entries // EVERY:
@@ -467,14 +468,6 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(handle)
     fresh.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _alarm(path: Path, what: str) -> str:

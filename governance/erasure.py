@@ -6,9 +6,7 @@ UK GDPR, Article 17; what may be kept of an erasure itself, Article 17(3).
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -145,7 +143,7 @@ def register(store: Store, records: pl.DataFrame, erasure_id: str, at: datetime)
         records: `record_id`, `keys_of`.
         at: UTC, naive.
     """
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         kept = erased(store)
         fresh = records.select("record_id", "keys_of").unique().join(kept, on="record_id", how="anti")
         if fresh.height:
@@ -166,12 +164,3 @@ def mark(store: Store) -> str:
     held = erased(store)
     last = "" if held.is_empty() else str(held["erased_at"].max())
     return f"{held.height} {last}"
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    folder = store.home / Zone.VAULT.value / "register"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

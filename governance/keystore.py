@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from governance import master as masters
 from governance.master import KeyProblem
 from governance.roster import Roster
-from warehouse.store import live
+from warehouse.store import live, sync
 from warehouse.tables import Zone
 
 FORMAT = 1
@@ -247,7 +247,7 @@ def kept(home: Path, master: bytes, book: Book) -> Book:
     for entry in book.keys:
         unwrapped(master, entry)
     fresh.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
     return book
 
 
@@ -414,11 +414,3 @@ def _opens(master: bytes, key: bytes) -> bool:
     except (InvalidUnwrap, ValueError):
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

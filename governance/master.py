@@ -19,6 +19,8 @@ from datetime import date
 from pathlib import Path
 from threading import Timer
 
+from warehouse.store import sync
+
 SHORTEST = 32  # bytes
 LONGEST = 4096  # bytes that a command may print, or a key file hold
 PATIENCE = 30.0  # seconds that a command may take
@@ -162,7 +164,7 @@ def create(path: Path, key: bytes | None = None) -> None:
         ) from None
     finally:
         fresh.unlink()
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def successor(path: Path) -> Path:
@@ -191,7 +193,7 @@ def succeed(path: Path, on: date) -> Path | None:
     if path.exists() and not kept.exists():
         os.link(path, kept)
     following.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
     return kept
 
 
@@ -247,11 +249,3 @@ def _end(running: subprocess.Popen[bytes]) -> None:
     """End a command that has not ended, with all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,11 +9,9 @@ person. Nothing kept is ever changed: a withdrawal or an answer is one more row.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -413,7 +411,7 @@ def _keep(
         text = json.dumps([sorted(records), told], sort_keys=True, default=str)
         ids.append(hashlib.sha256(text.encode()).hexdigest()[:32])
         made += [{key: ids[-1], "record_id": record, **told} for record in sorted(set(records))]
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         kept, closed = _frames(store, table)
         fresh = pl.DataFrame(
             [{name: row.get(name) for name in kept.columns} for row in made], schema=kept.schema, orient="row"
@@ -427,7 +425,7 @@ def _close(store: Store, table: Table, ids: Collection[str], values: dict[str, A
     """Say of some of what a register keeps how it ended."""
     if not who.strip():
         raise StoreError("this says who decides it. Name them.")
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         kept, closed = _frames(store, table)
         mine = kept.filter(pl.col(table.key[0]).is_in(list(ids))).select(table.key)
         if table is not CORRECTION:  # what was withdrawn once stays withdrawn since then
@@ -437,13 +435,3 @@ def _close(store: Store, table: Table, ids: Collection[str], values: dict[str, A
             store.put(
                 Zone.VAULT, _folder(table), {KEPT: kept, CLOSED: pl.concat([closed, fresh.select(closed.columns)])}
             )
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Hold the one lock of the registers; the system lets it go when the process ends, however it does."""
-    folder = store.home / Zone.VAULT.value / "register"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -7,10 +7,8 @@ hashes, which outlast any model and any night; one about a record that is not th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -224,7 +222,7 @@ def import_matching(store: Store, frame: pl.DataFrame, ring: KeyRing, at: dateti
     if twice := made.height - made["record_id"].n_unique():
         raise StoreError(f"{twice} records have more than one id in the council's matching. Keep one of each.")
     made = made.with_columns(hashed(made["council_id"], ring.key("council")))
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         store.put(Zone.VAULT, f"{MATCHING}/{at:%Y%m%dT%H%M%S%f}", {"matching": made})
     return made.height
 
@@ -480,7 +478,7 @@ def _keep(store: Store, table: Table, rows: pl.DataFrame) -> None:
     texts = pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in said], separator=SEPARATOR)
     digests = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in rows.select(texts).to_series().to_list()]
     rows = rows.with_columns(pl.Series(key, digests, dtype=pl.String)).unique(key, keep="first", maintain_order=True)
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         kept, gone = _frames(store, table)
         fresh = rows.select(kept.columns).join(kept, on=key, how="anti", maintain_order="left")
         if fresh.height:
@@ -491,7 +489,7 @@ def _withdraw(store: Store, table: Table, ids: Sequence[str], who: str, at: date
     key = table.key[0]
     if not who.strip():
         raise StoreError("a withdrawal says who makes it. Name them.")
-    with _alone(store):
+    with store.alone(Zone.VAULT, "register"):
         kept, gone = _frames(store, table)
         asked = pl.DataFrame({key: list(dict.fromkeys(ids))}, schema={key: pl.String})
         if unknown := asked.join(kept, on=key, how="anti").height:
@@ -510,13 +508,3 @@ def _frames(store: Store, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
         return empty.drop("withdrawn_at", "withdrawn_by"), empty.select(table.key[0], "withdrawn_at", "withdrawn_by")
     kept, gone = (store.get(Zone.VAULT, _folder(table), name).collect() for name in (KEPT, GONE))
     return kept, gone
-
-
-@contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Hold the one lock of the registers; the system lets it go when the process ends, however it does."""
-    folder = store.home / Zone.VAULT.value / "register"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -6,6 +6,7 @@ by `warehouse.tables`; encryption comes in as a `Cipher`, so that this module ho
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -266,6 +267,15 @@ class Store:
             for path in sorted(generation.glob("*.parquet")):
                 yield path, f"{zone.value}/{folder}/{generation.name}/{path.stem}"
 
+    @contextmanager
+    def alone(self, zone: Zone, folder: str) -> Iterator[None]:
+        """Hold the one lock of a folder; the system lets it go when the process ends, however it does."""
+        place = self._path(zone, folder)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (place / ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     # -- canonical tables ----------------------------------------------------------------------------------------
 
     def write(self, table: Table, night: date, frame: pl.DataFrame) -> int:
@@ -380,7 +390,7 @@ class Store:
         fresh = folder / f".{name}~{secrets.token_hex(4)}"
         _write_text(fresh, json.dumps({"night": str(night), **facts}, indent=1, sort_keys=True, default=str))
         fresh.replace(folder / name)
-        _sync(folder)
+        sync(folder)
         _point(folder / "current", name)
 
     def prune(self, keep: int) -> list[str]:
@@ -444,7 +454,7 @@ class Store:
         made.mkdir(mode=0o700)
         try:
             yield made
-            _sync(made)
+            sync(made)
             if zone is Zone.VAULT:
                 self._roster.promise(folder, made.name)
             _point(link, made.name)
@@ -570,7 +580,7 @@ def _point(link: Path, target: str) -> None:
     fresh = link.parent / f".{link.name}~{secrets.token_hex(4)}.link"
     fresh.symlink_to(target)
     fresh.replace(link)
-    _sync(link.parent)
+    sync(link.parent)
 
 
 def _sweep(link: Path) -> None:
@@ -593,7 +603,8 @@ def _write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """See to it that what a folder lists is on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ from hypothesis import settings
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # workers share the processors; threads that wait burn them
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+gc.set_threshold(200_000, 50, 1000)  # what is imported is much, and stays
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 6 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # what is synced there does not wait for a disk
 settings.register_profile("kinfold", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("kinfold")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -24,10 +30,19 @@ def shared() -> Path:
 
 
 LONGEST = (  # files, the longest first
-    *("test_night", "test_erasure", "test_reconciliation", "test_ingestion_kills", "test_delivery_order", "test_told"),
+    *("test_night", "test_erasure", "test_hostile", "test_churn", "test_told", "test_linkage_night"),
+    *("test_reconciliation", "test_ingestion_kills", "test_delivery_order"),
 )
+TOGETHER = {"test_nothing_leaks": "test_night"}  # reads the nights that the other has made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that both workers end together."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    """Keep a file, or files that belong together, on one worker; begin with the longest, so that both end together."""
+    turn = {name: place for place, name in enumerate(LONGEST)}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: turn.get(_group(item), len(LONGEST)))
+
+
+def _group(item: pytest.Item) -> str:
+    return TOGETHER.get(item.path.stem, item.path.stem)

@@ -1,151 +1,22 @@
 """The night end to end on a small borough: reconciled, published whole or not at all, the same after a kill."""
 
 import json
-import os
-import random
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import polars as pl
-import pytest
+from townhall import FIRST, SECOND, Place, Starter
 
-from assets.context import Council
-from feeds.ledger import current, whole
-from governance.pseudonyms import record_ids
+from feeds.ledger import whole
 from warehouse.site import PROJECT
-from warehouse.tables import TABLES, Zone
-
-PEOPLE = 1500
-FIRST, SECOND = date(2026, 11, 20), date(2026, 11, 21)
-CLOCK = {"released_at", "loaded_at", "at"}  # when it ran; everything else is the same every time
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder with everything that one council's run writes."""
-
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    @property
-    def mart(self) -> Path:
-        return self.home / "marts" / "current.duckdb"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "KINFOLD_HOME": str(self.home),
-            "KINFOLD_STATE": str(self.folder / "dagster"),
-            "DAGSTER_HOME": str(PROJECT),
-        }
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start `kinfold COMMAND` here."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *command],
-            cwd=PROJECT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *command: str, ok: bool = True) -> str:
-        """Run `kinfold COMMAND` here and return what it said."""
-        process = self.start(*command)
-        said, _ = process.communicate(timeout=280)
-        assert (process.returncode == 0) is ok, said
-        return said
-
-    def copy(self, folder: Path) -> "Place":
-        """The same data and key in another folder."""
-        shutil.copytree(self.folder, folder, symlinks=True)
-        return Place(folder)
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Ask the published marts."""
-        with duckdb.connect(str(self.mart.resolve()), read_only=True) as con:
-            return con.execute(sql).fetchall()
-
-    def tables(self) -> dict[str, pl.DataFrame]:
-        """The published tables, without the columns that say when it ran."""
-        with duckdb.connect(str(self.mart.resolve()), read_only=True) as con:
-            names = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-            return {name: con.sql(f'FROM "{name}"').pl().drop(CLOCK, strict=False) for name in sorted(names)}
-
-
-@pytest.fixture(scope="session")
-def delivered(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The borough's first deliveries, ingested; no night yet."""
-    place = Place(tmp_path_factory.mktemp("council"))
-    place.run("keys", "init")
-    place.run("agreements", "accept", "--all", "--who", "test", "--yes")
-    place.run("generate", "--people", str(PEOPLE), "--day", str(FIRST), "--truth", str(place.folder / "truth"))
-    shutil.rmtree(place.folder / "truth")  # so that nothing could read it
-    place.run("ingest")
-    return place
-
-
-@pytest.fixture(scope="session")
-def published(delivered: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The first night, published, with the truth nowhere on the disk."""
-    place = delivered.copy(tmp_path_factory.mktemp("night") / "one")
-    place.run("night", "--date", str(FIRST))
-    return place
-
-
-@pytest.fixture(scope="session")
-def second(published: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, str]]:
-    """Another night: one feed late, one file bad; and what ingestion said."""
-    place = published.copy(tmp_path_factory.mktemp("night") / "two")
-    code = (
-        "from pipelines.demo import invent; from pathlib import Path; from datetime import date;"
-        f"invent({PEOPLE}, 1, date({SECOND.year}, {SECOND.month}, {SECOND.day}),"
-        f" Path({str(place.home / 'drop')!r}), Path({str(place.folder / 'truth')!r}), first=False)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=place.environment, check=True)
-    purge(place)
-    said = place.run("ingest", ok=False)
-    place.run("night", "--date", str(SECOND))
-    yield place, said
-
-
-def council_of(place: Place) -> Council:
-    """The council that a place's commands run for."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("KINFOLD_HOME", "KINFOLD_STATE"):
-            patch.setenv(name, place.environment[name])
-        return Council.open()
-
-
-def purge(place: Place) -> None:
-    """The housing partner takes one of its cases back, on the second day; whose records it told of is noted."""
-    council = council_of(place)
-    people = current(council.store, "homelessness", "accepted__person")
-    case = people["case_ref"][0]
-    keys = people.filter(case_ref=case).select(pl.concat_str("case_ref", "person_no", separator="|").alias("key"))
-    ids = record_ids("homelessness", keys["key"], council.ring).to_list()
-    (place.folder / "purged.json").write_text(json.dumps(ids))
-    with (place.home / "drop" / "housing" / f"homelessness_{SECOND}.jsonl").open("a") as file:
-        file.write(json.dumps({"case_ref": case, "purge": True}) + "\n")
+from warehouse.tables import PERSON, TABLES, Zone
 
 
 def standing_of(place: Place, night: date, ids: set[str]) -> dict[str, int]:
     """In which tables of the vault and of facts, and in how many rows, one of these ids stands."""
-    store, found = council_of(place).store, {}
+    store, found = place.council.store, {}
     for table in TABLES.values():
         if table.zone in (Zone.VAULT, Zone.FACTS) and str(night) in store.folders(table.zone, table.name):
             frame = store.read(table, night)
@@ -159,14 +30,12 @@ def standing_of(place: Place, night: date, ids: set[str]) -> dict[str, int]:
     return found
 
 
-def test_what_a_partner_takes_back_is_in_no_table_of_the_next_night(
-    published: Place, second: tuple[Place, str]
-) -> None:
-    place, _ = second
+def test_what_a_partner_takes_back_is_in_no_table_of_the_next_night(published: Place, second: Place) -> None:
+    place = second
     purged = set(json.loads((place.folder / "purged.json").read_text()))
     before = standing_of(published, FIRST, purged)
     assert {"source_record", "event", "person_link"} <= before.keys() and standing_of(place, SECOND, purged) == {}
-    store = council_of(place).store
+    store = place.council.store
     for feed in ("homelessness", "council-tax"):
         assert not whole(store, feed, str(FIRST)) and whole(store, feed, str(SECOND))
 
@@ -216,13 +85,7 @@ def test_no_flag_is_raised_by_a_model_that_misses_its_gate(published: Place) -> 
 
 def test_no_name_leaves_the_vault_but_in_released_files(published: Place) -> None:
     """Everything outside the vault, landing and outbox is searched for the names of people whom it knows."""
-    from assets.context import Council
-    from warehouse.tables import PERSON
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("KINFOLD_HOME", "KINFOLD_STATE"):
-            patch.setenv(name, published.environment[name])
-        people = Council.open().store.read(PERSON, FIRST)
+    people = published.council.store.read(PERSON, FIRST)
     surnames = people.filter(pl.col("surname").str.len_chars() >= 7)["surname"].value_counts()
     canaries = set(surnames.filter(pl.col("count") <= 3)["surname"].to_list())
     canaries |= set(people["nhs_number"].drop_nulls().to_list()) | set(people["phone"].drop_nulls().to_list())
@@ -255,8 +118,8 @@ def test_the_vault_and_landing_hold_no_readable_name(published: Place) -> None:
                 assert b"Kowalsk" not in path.read_bytes() and b"SMITH" not in path.read_bytes()
 
 
-def test_another_night_goes_on_without_a_late_feed_and_a_bad_file(second: tuple[Place, str]) -> None:
-    place, said = second
+def test_another_night_goes_on_without_a_late_feed_and_a_bad_file(again: tuple[Place, str], second: Place) -> None:
+    place, said = second, again[1]
     assert "REJECTED  school-census" in said
     status = dict(place.query(f"SELECT feed, status FROM feed_loads WHERE delivery = '{SECOND}'"))  # type: ignore[arg-type]
     assert status["school-census"] == "rejected" and "police-missing" not in status
@@ -269,32 +132,14 @@ def test_another_night_goes_on_without_a_late_feed_and_a_bad_file(second: tuple[
     assert used["council-tax"] == str(SECOND)
 
 
-def test_ids_last_from_night_to_night(published: Place, second: tuple[Place, str]) -> None:
+def test_ids_last_from_night_to_night(published: Place, second: Place) -> None:
     before = {row[0] for row in published.query("SELECT person_id FROM people")}
-    after = {row[0] for row in second[0].query("SELECT person_id FROM people")}
+    after = {row[0] for row in second.query("SELECT person_id FROM people")}
     assert len(before & after) > 0.98 * len(before)
-    told = second[0].query(f"SELECT person_id FROM person_lineage WHERE night = DATE '{SECOND}'")
+    told = second.query(f"SELECT person_id FROM person_lineage WHERE night = DATE '{SECOND}'")
     assert before ^ after <= {row[0] for row in told}
 
 
-def test_a_night_that_was_killed_and_run_again_publishes_what_an_undisturbed_one_does(
-    delivered: Place, published: Place, tmp_path: Path
-) -> None:
-    place = delivered.copy(tmp_path / "killed")
-    draw = random.Random(7)
-    for _ in range(5):
-        process = place.start("night", "--date", str(FIRST))
-        time.sleep(draw.uniform(1.5, 10))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    place.run("night", "--date", str(FIRST))
-    expected, found = published.tables(), place.tables()
-    assert expected.keys() == found.keys()
-    for name in expected:
-        assert expected[name].equals(found[name]), name
-    assert not list((place.home / "tmp").iterdir())
-
-
-def test_without_a_key_nothing_starts(tmp_path: Path) -> None:
-    said = Place(tmp_path).run("night", "--date", str(FIRST), ok=False)
+def test_without_a_key_nothing_starts(starter: Starter, tmp_path: Path) -> None:
+    said = Place(tmp_path, starter).run("night", "--date", str(FIRST), ok=False)
     assert "kinfold keys init" in said and "Traceback" not in said

@@ -36,6 +36,7 @@ LONGEST = (  # files, the longest first
 TOGETHER = {"test_nothing_leaks": "test_night"}  # reads the nights that the other has made
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads which group a test is of
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file, or files that belong together, on one worker; begin with the longest, so that both end together."""
     turn = {name: place for place, name in enumerate(LONGEST)}

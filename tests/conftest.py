@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,21 +30,27 @@ def shared() -> Path:
     return SHARED
 
 
-LONGEST = (  # files, the longest first
-    *("test_night", "test_erasure", "test_hostile", "test_churn", "test_told", "test_linkage_night"),
-    *("test_reconciliation", "test_ingestion_kills", "test_delivery_order"),
-)
-TOGETHER = {"test_nothing_leaks": "test_night"}  # reads the nights that the other has made
+# files, the longest first
+LONGEST = "night nothing_leaks erasure hostile reconciliation ingestion_kills told churn linkage_night delivery_order"
+TOGETHER = {"tests/pipelines/test_nothing_leaks.py": "tests/pipelines/test_night.py"}  # reads the nights of the other
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads which group a test is of
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file, or files that belong together, on one worker; begin with the longest, so that both end together."""
-    turn = {name: place for place, name in enumerate(LONGEST)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: turn.get(_group(item), len(LONGEST)))
+    """Begin with the files that take longest, so that both workers end together."""
+    turn = {f"test_{name}": place for place, name in enumerate(LONGEST.split())}
+    items.sort(key=lambda item: turn.get(item.path.stem, len(turn)))
 
 
-def _group(item: pytest.Item) -> str:
-    return TOGETHER.get(item.path.stem, item.path.stem)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give each worker whole files, and what reads the same nights to one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        """Files as they are, but for those that belong together."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file, file)
+
+    return Files(config, log)

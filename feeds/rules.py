@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -534,10 +534,32 @@ def _batches() -> Any:
 
     # no batch is compared with another, so none needs the fingerprint that costs as much as judging it
     pandas_execution_engine.HASH_THRESHOLD = 0
+    _look_up_once()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     asset = context.data_sources.add_pandas("feed").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("all")
+
+
+def _look_up_once() -> None:
+    """Have Great Expectations make an expectation's configuration once for all its arguments, and not for each anew.
+
+    That takes a sixth of the time to judge a small delivery.
+    """
+    from great_expectations.expectations.expectation import Expectation
+
+    def told(self: Any, keys: Iterable[str]) -> dict[str, Any]:
+        given = self.configuration.kwargs
+        return {key: given.get(key, self._get_default_value(key)) for key in keys}
+
+    def domain(self: Any) -> dict[str, Any]:
+        return told(self, self.domain_keys)
+
+    def success(self: Any) -> dict[str, Any]:
+        return told(self, (*self.success_keys, *self.domain_keys))
+
+    for name, once in (("_get_domain_kwargs", domain), ("_get_success_kwargs", success)):
+        setattr(Expectation, name, once)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def in_use(number: str) -> bool:
         return False
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(DIALLED, min_size=20, max_size=60))
 def test_telephone_numbers_are_judged_as_by_phonenumbers_but_for_placeholders(numbers: list[str]) -> None:
     judged = dict(zip(numbers, well("uk_telephone", *numbers), strict=True))

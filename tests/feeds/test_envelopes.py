@@ -240,7 +240,7 @@ def test_a_message_that_unpacks_to_far_more_than_its_size_is_refused(
     assert read <= max(FREE, 200 * landed.bytes)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), armour=st.booleans())
 def test_a_mangled_message_is_refused_or_reads_as_it_was(
     council: House, make: Make, data: st.DataObject, armour: bool

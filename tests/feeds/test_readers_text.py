@@ -49,6 +49,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 CELL = st.text(st.sampled_from("ab ,\"\n\r;é\u00a0'x"), max_size=5)
 
 
+@pytest.fixture
+def words(make: Make) -> Contract:
+    return make(WORDS)
+
+
 @pytest.mark.usefixtures("small")
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -58,12 +63,12 @@ CELL = st.text(st.sampled_from("ab ,\"\n\r;é\u00a0'x"), max_size=5)
     last=st.booleans(),
 )
 def test_what_a_csv_writer_wrote_is_read_back_however_blocks_are_cut(
-    make: Make, cells: list[tuple[str, str, str]], quoting: int, end: str, last: bool
+    words: Contract, cells: list[tuple[str, str, str]], quoting: int, end: str, last: bool
 ) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, quoting=quoting, lineterminator=end).writerows([("a", "b", "c"), ("k", "k", "k"), *cells])  # type: ignore[arg-type]
     data = out.getvalue() if last else out.getvalue().removesuffix(end)
-    found = rows(make(WORDS), data.encode())
+    found = rows(words, data.encode())
     wanted = [(i, *(cell.strip() or None for cell in row)) for i, row in enumerate([("k", "k", "k"), *cells], 2)]
     assert found.select("_row", "a", "b", "c").rows() == [row for row in wanted if any(row[1:])]
     assert found["_fault"].null_count() == found.height
@@ -72,11 +77,11 @@ def test_what_a_csv_writer_wrote_is_read_back_however_blocks_are_cut(
 @pytest.mark.usefixtures("small")
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(st.text(st.sampled_from('ab",, '), max_size=8), max_size=10))
-def test_no_line_is_lost_whatever_its_quotation_marks(make: Make, lines: list[str]) -> None:
+def test_no_line_is_lost_whatever_its_quotation_marks(words: Contract, lines: list[str]) -> None:
     """Each letter stands in a cell, or its row is set aside and said to be."""
     data = ("a,b,c\nk,k,k\n" + "".join(f"{line}\n" for line in lines)).encode()
     try:
-        found = rows(make(WORDS), data)
+        found = rows(words, data)
     except Rejected as refused:
         assert "quotation mark should be closed" in str(refused)
         return

@@ -15,6 +15,8 @@ from governance.pseudonyms import record_ids
 from pipelines.demo import BAD, LATE, SHORT
 from synthetic import extracts
 
+OTHERS = ("case-system", "council-tax", "gp-register", "homelessness", "social-housing")  # send on the second day
+
 
 @pytest.fixture(scope="session")
 def starter() -> Iterator[Starter]:
@@ -52,9 +54,10 @@ def published(delivered: Place, tmp_path_factory: pytest.TempPathFactory) -> Pla
 
 @pytest.fixture(scope="session")
 def again(published: Place, planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str]:
-    """The second day's deliveries, one late, one bad, one short; and what their ingestion said. No second night yet."""
+    """Deliveries of a second day, one late, one bad, one short; and what their ingestion said. No second night yet."""
     place = published.copy(tmp_path_factory.mktemp("night") / "again")
-    extracts.write(planted.borough, place.home / "drop", SECOND, seed=1, since=FIRST, late=LATE, bad=BAD, short=SHORT)
+    sent = [*LATE, *BAD, *SHORT, *OTHERS]
+    extracts.write(planted.borough, place.home / "drop", SECOND, 1, sent, since=FIRST, late=LATE, bad=BAD, short=SHORT)
     purge(place)
     return place, place.run("ingest", ok=False)
 

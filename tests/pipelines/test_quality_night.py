@@ -95,7 +95,7 @@ def run(council: Council, night: date) -> None:
         [monitoring.quality_tables, monitoring.quality_report],
         resources={"council": council},
         tags={NIGHT: str(night)},
-        instance=dg.DagsterInstance.ephemeral(),
+        instance=dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}),
     )
     assert done.success
     store.publish(night, {"deliveries": used})

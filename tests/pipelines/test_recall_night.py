@@ -105,7 +105,7 @@ def night(council: Council, tonight: date, stands: Stands) -> bool:
         [recall.recalls, recall.recall_file, recall.output_use, sharing.release],
         resources={"council": council},
         tags={NIGHT: str(tonight)},
-        instance=dg.DagsterInstance.ephemeral(),
+        instance=dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}),
         raise_on_error=False,
     )
     if done.success:

@@ -72,6 +72,11 @@ class Place:
         return self.home / "marts" / "current.duckdb"
 
     @property
+    def night(self) -> date:
+        """The night that is published."""
+        return date.fromisoformat((self.home / "ledger" / "nights" / "current").readlink().stem)
+
+    @property
     def said(self) -> Path:
         """All that the commands run here have said."""
         return self.folder / "said.txt"

@@ -32,6 +32,7 @@ LIVES = {("lives with, today", "residents", "f1"): 0.95, ("lives alone", "strong
 def main() -> None:
     """Measure and print."""
     for module in (
+        "benchmarks.governance",
         "benchmarks.intake",
         "benchmarks.feeds35",
         "benchmarks.linkage",

@@ -400,16 +400,18 @@ def _model(folder: Path) -> Any:
 
 def _borough(folder: Path, people: int) -> dict[str, float]:
     """Invent a borough, take its extracts in, and leave `records.parquet`, `truth.parquet` and `people.parquet`."""
+    from assets.agreements import accept
     from assets.context import Council
     from feeds.ledger import current_all, deliveries_in_force
     from governance.keys import create, key_file
     from pipelines import run
     from pipelines.definitions import build
     from pipelines.demo import borough_folder, invent, truth_of_records
-    from warehouse.site import home
+    from warehouse.site import home, site
     from warehouse.tables import SOURCE_RECORD
 
     create(key_file(home()))
+    accept(site(), home(), "benchmark")
     invent(people, 5, NIGHT, home() / "drop", borough_folder() / "truth")
     council = Council.open()
     run.ingest(build(council), run.instance(), run.waiting(council, early=None))

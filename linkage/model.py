@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import ValidationError
 
 from linkage.comparisons import COMPARISONS as COMPARISONS
@@ -32,7 +33,9 @@ VERSION = 3
 FILE = "model.json"
 REMEDY = "Train a new linkage model with `kinfold retrain linkage`, then run the next night."
 MEMORY = "1500MB"  # of DuckDB; what does not fit goes to its folder
-TOGETHER = 2_500_000  # pairs scored at once, which bounds what memory it takes
+TOGETHER = 500_000  # pairs scored at once, which bounds what memory it takes
+BATCH = 20_000  # of them that one thread scores at once
+MET = "met"
 GROWN = 16  # years: the youngest whom a feed of adults knows
 BEARERS = "bearers"  # the table of full names
 RAREST = 1e-4  # no name counts as rarer
@@ -314,54 +317,63 @@ def compare(
     )
     if not pairs.height:
         return empty
-    from splink import DuckDBAPI, Linker
-
-    _read_levels_once()
-    if pairs.height > TOGETHER:
-        parts = pairs.iter_slices(TOGETHER)
-        return pl.concat([compare(people, part, model, floor, folder, threads) for part in parts])
-    held = np.zeros(int(people["uid"][-1]) + 1, dtype=bool)
-    held[pairs["uid_l"].to_numpy()] = True
-    held[pairs["uid_r"].to_numpy()] = True
-    used = for_comparison(people.filter(pl.Series(held[people["uid"].to_numpy()])), model)
+    used = for_comparison(people, model)
     if model.settings.engine == "spark":
         from linkage import spark
 
         told = spark.compare(used, pairs, model, floor)
         return told.with_columns(met_of(people, told, model))
-    rarity = np.zeros(len(held))
-    rarity[used["uid"].to_numpy()] = used["rarity"].to_numpy()
-    rare = {name: _frequency(used, name, table) for name, table in model.frequencies.items() if name != BEARERS}
-    told = used.drop("rarity").to_arrow()
-    del used
+    place = np.zeros(int(people["uid"][-1]) + 1, dtype=np.int64)
+    place[people["uid"].to_numpy()] = np.arange(people.height)
+    rarity, used = used["rarity"], _with_frequencies(used.drop("rarity"), model)
+    sql, found = scoring_sql(model, floor), []
     with engine(folder, threads=threads) as con:
-        api = DuckDBAPI(con)
-        con.register("people_frame", told)
-        con.execute("create table people as from people_frame")
-        con.unregister("people_frame")
-        del told
-        con.register("pairs_frame", pairs.to_arrow())
-        con.execute(
-            "create table pairs as select uid_l as join_key_l, uid_r as join_key_r, '0' as match_key from pairs_frame"
-        )
-        linker = Linker(api.register("people"), splink_settings(model), log_level="ERROR", validate_settings=False)
-        for name, table in rare.items():
-            con.register(f"frequency_{name}", table.to_arrow())
-            linker.table_management.register_term_frequency_lookup(api.register(f"frequency_{name}"), name)
-        linker.table_management.register_blocked_pairs_for_predict(api.register("pairs"))
-        scored = linker.inference.predict(
-            threshold_match_weight=None if math.isinf(floor) else floor, warning_mode="never"
-        )
-        weights = ", ".join(f"mw_c{n}::float as g{n}" for n in range(len(model.comparisons)))
-        frame = con.sql(f"select uid_l, uid_r, match_weight as weight, {weights} from {scored.physical_name}").pl()
-    scored = frame.with_columns(pl.Series("rarity", rarity[frame["uid_l"].to_numpy()]), met_of(people, frame, model))
-    return levels_reached(scored, model).sort("uid_l", "uid_r")
+        for part in pairs.iter_slices(TOGETHER):
+            at = {end: place[part[f"uid_{end}"].to_numpy()] for end in "lr"}
+            sides = [used[rows].rename(lambda name, end=end: f"{name}_{end}") for end, rows in at.items()]
+            met_here = pl.concat(sides, how="horizontal").to_arrow(compat_level=pl.CompatLevel.newest())
+            con.register(MET, pa.Table.from_batches(met_here.to_batches(BATCH)))
+            found.append(con.sql(sql).pl())
+            con.unregister(MET)
+    scored = pl.concat(found).sort("uid_l", "uid_r")
+    rare = pl.when(NAMESAKES).then(rarity.gather(pl.Series(place[scored["uid_l"].to_numpy()]))).otherwise(0.0)
+    return scored.with_columns(rare.alias("rarity"), met_of(people, scored, model))
 
 
-def _frequency(used: pl.DataFrame, name: str, table: pl.DataFrame) -> pl.DataFrame:
-    """How frequent each name in use is; one that the model does not know is as rare as the rarest that it knows."""
-    rows = used.select(name).drop_nulls().unique().join(table, on=name, how="left")
-    return rows.with_columns(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
+def scoring_sql(model: Model, floor: float) -> str:
+    """Splink's SQL for DuckDB that scores pairs that have met, `MET`: the columns of the one as `x_l`, of the other as `x_r`.
+
+    Splink would have joined them itself, from copies of all records; to gather rows by their places costs a tenth.
+
+    Returns:
+        A query for `uid_l`, `uid_r`, `weight`, `g0`, `g1` ...
+    """
+    from splink.internals.predict import predict_from_comparison_vectors_sqls_using_settings
+
+    _read_levels_once()
+    settings = splink_settings(model).get_settings("duckdb")
+    parts = predict_from_comparison_vectors_sqls_using_settings(settings)[0]
+    told = settings.core_model_settings.comparisons
+    worth = (name for comparison in told for name in comparison._match_weight_columns_to_sum)
+    weight = " + ".join([repr(math.log2(model.prior / (1 - model.prior))), *worth])
+    levels = (f"{comparison._gamma_column_name}::tinyint as g{n}" for n, comparison in enumerate(told))
+    return f"""
+        with __splink__df_comparison_vectors as (
+            select {", ".join(settings._columns_to_select_for_comparison_vector_values)}
+            from (select *, '0' as match_key from {MET})
+        ), {parts["output_table_name"]} as ({parts["sql"]})
+        select uid_l, uid_r, {weight} as weight, {", ".join(levels)} from {parts["output_table_name"]}
+        {"" if math.isinf(floor) else f"where {weight} >= {floor}"}
+    """
+
+
+def _with_frequencies(used: pl.DataFrame, model: Model) -> pl.DataFrame:
+    """How frequent each name is; one that the model does not know is as rare as the rarest that it knows."""
+    for name, table in model.frequencies.items():
+        if name != BEARERS:
+            told = pl.when(pl.col(name).is_not_null()).then(pl.col(f"tf_{name}").fill_null(table[f"tf_{name}"].min()))
+            used = used.join(table, on=name, how="left", maintain_order="left").with_columns(told)
+    return used
 
 
 def met(feed_l: pl.Series, feed_r: pl.Series, model: Model) -> pl.Series:

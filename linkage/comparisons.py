@@ -32,27 +32,24 @@ def _missing(*columns: str) -> str:
     return " or ".join(f"{c}_l is null or {c}_r is null" for c in columns)
 
 
+def _one_apart(name: str) -> str:
+    """Whether one letter was changed, left out, put in or turned round; the cheaper test rules most pairs out."""
+    told = f"({name}_l, {name}_r)"
+    return f"(levenshtein{told} <= 2 and damerau_levenshtein{told} <= 1)"
+
+
 def _id(name: str, column: str) -> Comparison:
     return Comparison(
         name,
         _missing(column),
         (
             Level("the same", f"{column}_l = {column}_r", 0.985),
-            Level("one character apart", f"damerau_levenshtein({column}_l, {column}_r) <= 1", 0.005),
+            Level("one character apart", _one_apart(column), 0.005),
             Level("different", "", 0.01),
         ),
     )
 
 
-def _one_apart(name: str) -> str:
-    """Whether one letter was changed, left out, put in or turned round: what is cheap rules most pairs out first."""
-    one, other = f"{name}_l", f"{name}_r"
-    ends = f"left({one}, 1) = left({other}, 1) or right({one}, 1) = right({other}, 1) or length({one}) < 3"
-    return f"(abs(length({one}) - length({other})) <= 1 and ({ends}) and damerau_levenshtein({one}, {other}) <= 1)"
-
-
-_DOOR = "(uprn_l = uprn_r or door_l = door_r)"
-_PLACE = "list_has_any(places_l, places_r)"
 _TWO_OF_THREE = "(year_l = year_r)::int + (month_l = month_r)::int + (day_l = day_r)::int = 2"
 _TURNED = (  # one of the two may be misspelt, or both a little
     "starts_with(surname_r, initial_l) and starts_with(surname_l, initial_r) and "
@@ -64,8 +61,16 @@ _TURNED_INITIAL = (
     "(surname_l = forename_r and starts_with(surname_r, initial_l)) or "
     "(surname_r = forename_l and starts_with(surname_l, initial_r))"
 )
-_SURNAME = f"(surname_l = surname_r or {_TURNED} or {_TURNED_INITIAL})"
-_ALIKE = f"(jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) or surname_sound_l = surname_sound_r or {_one_apart('surname')} or {_TURNED} or {_TURNED_INITIAL})"  # noqa: E501
+ASKED = {  # what several levels ask of a pair, worked out once: their SQL has the names
+    "surname_like": (  # 2 the same or turned round with the forename, 1 alike
+        f"case when surname_l = surname_r or ({_TURNED}) or {_TURNED_INITIAL} then 2 "
+        "when jaro_winkler_similarity(surname_l, surname_r) >= 0.9 or list_has_any(surnames_l, surnames_r) "
+        f"or surname_sound_l = surname_sound_r or {_one_apart('surname')} then 1 else 0 end"
+    ),
+    "place_like": (  # 2 both live there now, 1 they do or did
+        "case when uprn_l = uprn_r or door_l = door_r then 2 when list_has_any(places_l, places_r) then 1 else 0 end"
+    ),
+}
 _NOWHERE = "(places_l is null or places_r is null)"
 
 COMPARISONS = (
@@ -112,18 +117,18 @@ COMPARISONS = (
         "surname and address",
         f"(surname_l is null or surname_r is null) and {_NOWHERE}",
         (
-            Level("surname and door", f"{_SURNAME} and {_DOOR}", 0.50),
-            Level("surname and a former door", f"{_SURNAME} and {_PLACE}", 0.08),
-            Level("surname and postcode", f"{_SURNAME} and postcode_l = postcode_r", 0.02),
-            Level("like surname and door", f"{_DOOR} and {_ALIKE}", 0.06),
-            Level("like surname and a former door", f"{_PLACE} and {_ALIKE}", 0.01),
-            Level("door, no surname", f"(surname_l is null or surname_r is null) and {_PLACE}", 0.02),
-            Level("door, other surname", f"{_DOOR} or {_PLACE}", 0.02),
+            Level("surname and door", "surname_like = 2 and place_like = 2", 0.50),
+            Level("surname and a former door", "surname_like = 2 and place_like = 1", 0.08),
+            Level("surname and postcode", "surname_like = 2 and postcode_l = postcode_r", 0.02),
+            Level("like surname and door", "surname_like = 1 and place_like = 2", 0.06),
+            Level("like surname and a former door", "surname_like = 1 and place_like = 1", 0.01),
+            Level("door, no surname", "(surname_l is null or surname_r is null) and place_like >= 1", 0.02),
+            Level("door, other surname", "place_like >= 1", 0.02),
             Level("surname, no address", f"surname_l = surname_r and {_NOWHERE}", 0.08, "surname"),
             Level("surname and neighbourhood", "surname_l = surname_r and sector_l = sector_r", 0.05, "surname"),
             Level("surname, other address", "surname_l = surname_r", 0.12, "surname"),
-            Level("like surname and postcode", f"postcode_l = postcode_r and {_ALIKE}", 0.01),
-            Level("like surname", _ALIKE, 0.03),
+            Level("like surname and postcode", "surname_like >= 1 and postcode_l = postcode_r", 0.01),
+            Level("like surname", "surname_like >= 1", 0.03),
             Level("postcode alone", "postcode_l = postcode_r", 0.01),
             Level("nothing agrees", "", 0.02),
         ),
@@ -139,7 +144,7 @@ COMPARISONS = (
                 "year_l = year_r and (born_l[5:] = '0101' or born_r[5:] = '0101')",
                 0.01,
             ),
-            Level("one character apart", f"{_TWO_OF_THREE} and damerau_levenshtein(born_l, born_r) <= 1", 0.03),
+            Level("one character apart", f"{_TWO_OF_THREE} and {_one_apart('born')}", 0.03),
             Level("two parts of three", f"{_TWO_OF_THREE} and abs(year_l - year_r) < 13", 0.008),
             Level("a year or less apart", "abs(year_l - year_r) <= 1", 0.004),
             Level("different", "abs(year_l - year_r) < 13", 0.004),

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from linkage.comparisons import COMPARISONS as COMPARISONS
-from linkage.comparisons import Comparison
+from linkage.comparisons import ASKED, Comparison
 from linkage.settings import Settings
 from warehouse.scratch import scratch
 
@@ -360,7 +360,7 @@ def scoring_sql(model: Model, floor: float) -> str:
     return f"""
         with __splink__df_comparison_vectors as (
             select {", ".join(settings._columns_to_select_for_comparison_vector_values)}
-            from (select *, '0' as match_key from {MET})
+            from (select *, {", ".join(f"{sql} as {name}" for name, sql in ASKED.items())}, '0' as match_key from {MET})
         ), {parts["output_table_name"]} as ({parts["sql"]})
         select uid_l, uid_r, {weight} as weight, {", ".join(levels)} from {parts["output_table_name"]}
         {"" if math.isinf(floor) else f"where {weight} >= {floor}"}

@@ -20,6 +20,7 @@ import polars as pl
 
 from linkage.blocking import BITS, RULES, record_keys
 from linkage.cluster import LARGEST, refine
+from linkage.comparisons import ASKED
 from linkage.model import (
     BEARERS,
     FLOOR,
@@ -37,6 +38,7 @@ DEEP = FLOOR - 8.0  # bits before the rules down to which pairs are kept: a shar
 DIALECT = (
     (r"jaro_winkler_similarity\(", "jaro_winkler("),
     (r"list_has_any\(", "arrays_overlap("),
+    (r"starts_with\(", "startswith("),
     (r"date_diff\('day', (\w+), (\w+)\)", r"datediff(\2, \1)"),
     (r"(\w+)\[1\]", r"substr(\1, 1, 1)"),
     (r"(\w+)\[(\d+):\]", r"substr(\1, \2)"),
@@ -47,6 +49,8 @@ EDGE = "uid_l long, uid_r long, weight double, bridge boolean, never boolean, si
 
 def render(sql: str) -> str:
     """The SQL of a rule as Spark reads it."""
+    for name, asked in ASKED.items():
+        sql = re.sub(rf"\b{name}\b", lambda _, asked=asked: f"({asked})", sql)
     for ours, theirs in DIALECT:
         sql = re.sub(ours, theirs, sql)
     return sql

@@ -7,9 +7,11 @@ are found belongs in `linkage.blocking`, what agreement is worth in `linkage.mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from feeds.names import folded
 from linkage.names import HONORIFICS, canonical_names, family_names, sounds
@@ -22,6 +24,7 @@ READ = (
 )
 SHARED_ID = 8  # records of one feed that may share an id before it stops proving anything
 SHARED_CONTACT = 12  # records of all feeds that may share an email address or a telephone number
+NOWHERE = 2**63 - 1  # no place
 STREET = 1  # the bit of a place that says it is a door and a street alone, of which a large town has many
 SALT = {"name": 1, "place": 2, "household": 3}
 
@@ -85,10 +88,9 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
         is one that goes with sex or faith, and so is no family's), `household` (hash of the feed's own household key)
         and `fingerprint` (uint64: changes with anything compared).
     """
-    rows = rows.drop("row").with_columns(
-        _clean("forename").alias("given"), _clean("middle_names").alias("middle"), _clean("surname").alias("family")
-    )
-    rows = rows.with_columns(
+    told = {"given": "forename", "middle": "middle_names", "family": "surname"}
+    rows = rows.drop("row").with_columns(cleaned(rows[column]).alias(name) for name, column in told.items())
+    rows = rows.hstack(_birth(rows)).with_columns(
         pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
         pl.col("given").str.head(1).alias("initial"),
         pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
@@ -98,7 +100,6 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("household_key").is_not_null())
         .then(pl.struct("feed", "household_key").hash(SALT["household"]).reinterpret(signed=True))
         .alias("household"),
-        *_birth(rows),
     ).drop("birth_date", "seen_on", "birth_text", "given", "middle_names", "household_key", strict=False)
     rows = rows.hstack(_doors(rows)).with_columns(pl.col("surname").is_in(HONORIFICS).alias("honorific"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
@@ -112,22 +113,27 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(rows.drop("uid").hash_rows(0).alias("fingerprint"))
 
 
-def _birth(rows: pl.DataFrame) -> list[pl.Expr]:
+def _birth(rows: pl.DataFrame) -> pl.DataFrame:
     """The birth date as text and in parts, each null where it is not told; parts that no calendar has are kept."""
-    text = pl.col("birth_date").dt.strftime("%Y%m%d")
-    if "birth_text" in rows.columns:
-        text = pl.coalesce(text, "birth_text")
+    told = [name for name in ("birth_date", "birth_text") if name in rows.columns]
+    dates = rows.select(told).unique().with_columns(pl.col("birth_date").dt.strftime("%Y%m%d").alias("text"))
+    text = pl.coalesce("text", *told[1:])
     part = {"year": (0, 4, pl.Int16), "month": (4, 2, pl.Int8), "day": (6, 2, pl.Int8)}
-    told = {name: text.str.slice(at, long).cast(kind, strict=False) for name, (at, long, kind) in part.items()}
-    return [
+    parts = {name: text.str.slice(at, long).cast(kind, strict=False) for name, (at, long, kind) in part.items()}
+    dates = dates.select(
+        *told,
         pl.when(text.str.contains(r"^\d{8}$") & ~text.str.contains(r"00(?:\d\d)?$")).then(text).alias("born"),
-        *(pl.when(number > 0).then(number).alias(name) for name, number in told.items()),
-    ]
+        *(pl.when(number > 0).then(number).alias(name) for name, number in parts.items()),
+    )
+    return rows.select(told).join(dates, on=told, how="left", nulls_equal=True, maintain_order="left").drop(told)
 
 
-def _clean(name: str) -> pl.Expr:
-    text = folded(pl.col(name).str.to_uppercase()).str.replace_all(r"['’]", "")
-    return text.str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
+def cleaned(names: pl.Series) -> pl.Series:
+    """Names in capitals, letters and single spaces alone; worked out once a distinct name."""
+    text = folded(pl.col("name").str.to_uppercase()).str.replace_all(r"['’]", "")
+    text = text.str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
+    told = names.alias("name").to_frame()
+    return told.join(told.unique().with_columns(text.alias("clean")), on="name", how="left", maintain_order="left")["clean"]
 
 
 def _sets(pairs: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.Series:
@@ -136,9 +142,17 @@ def _sets(pairs: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.Series:
     return rows.select("uid").join(sets, on="uid", how="left", maintain_order="left")[name]
 
 
+def _widened(sets: pl.Series, rows: pl.DataFrame, more: pl.DataFrame) -> pl.Series:
+    """Such sets, with more members for some records: `uid`, and a column called as the sets are."""
+    held = pl.DataFrame([rows["uid"], sets])
+    few = held.join(more, on="uid", how="semi").explode(sets.name)
+    wider = _sets(pl.concat([few, more]), rows, sets.name)
+    return held.select(pl.coalesce(wider, sets.name)).to_series()
+
+
 def _other(rows: pl.DataFrame, field: str) -> pl.DataFrame:
     told = rows.filter(pl.col("other_names").list.len() > 0).select("uid", "other_names").explode("other_names")
-    return told.select("uid", pl.col("other_names").struct.field(field).alias("name")).with_columns(_clean("name"))
+    return told.select("uid", cleaned(told["other_names"].struct.field(field)).alias("name"))
 
 
 def _hashed(pairs: pl.DataFrame, column: str, name: str, salt: str) -> pl.DataFrame:
@@ -149,10 +163,19 @@ def _hashed(pairs: pl.DataFrame, column: str, name: str, salt: str) -> pl.DataFr
 
 def _forenames(rows: pl.DataFrame) -> pl.Series:
     """Every name the person is called by, and what those are short for."""
-    called = pl.concat([rows.select("uid", pl.col("forename").alias("name")), _other(rows, "forename")]).drop_nulls()
-    called = called.filter(pl.col("name").str.len_chars() > 1)
-    meant = called.join(canonical_names(called["name"]), on="name").explode("canonical")
-    return _sets(_hashed(meant, "canonical", "forenames", "name"), rows, "forenames")
+    others = _other(rows, "forename").filter(pl.col("name").str.len_chars() > 1)
+    return _widened(*_meant(rows, "forename", others, canonical_names, "forenames"))
+
+
+def _meant(
+    rows: pl.DataFrame, own: str, others: pl.DataFrame, meaning: Callable[[pl.Series], pl.DataFrame], name: str
+) -> tuple[pl.Series, pl.DataFrame, pl.DataFrame]:
+    """What each record's name may stand for, as sets; the rows; and what the others (`uid`, `name`) may stand for."""
+    told = meaning(pl.concat([rows[own].alias("name"), others["name"]])).explode("canonical")
+    told = told.select("name", pl.col("canonical").hash(SALT["name"]).reinterpret(signed=True).alias(name))
+    sets = told.sort("name", name).group_by("name", maintain_order=True).agg(name)
+    held = rows.select(name=own).join(sets, on="name", how="left", maintain_order="left")[name]
+    return held, rows, others.join(told, on="name").select("uid", name)
 
 
 def _middles(rows: pl.DataFrame) -> pl.Series:
@@ -166,11 +189,9 @@ def _middle_words(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _surnames(rows: pl.DataFrame) -> pl.Series:
     """Every family name and what else it may be; a KAUR or BEGUM between the names is a surname in other feeds."""
-    whole = pl.concat([rows.select("uid", pl.col("family").alias("name")), _other(rows, "surname")]).drop_nulls()
-    meant = whole.join(family_names(whole["name"]), on="name").explode("canonical")
-    between = _middle_words(rows).filter(pl.col("name").is_in(HONORIFICS)).rename({"name": "canonical"})
-    meant = pl.concat([meant.select("uid", "canonical"), between])
-    return _sets(_hashed(meant, "canonical", "surnames", "name"), rows, "surnames")
+    sets, _, more = _meant(rows, "family", _other(rows, "surname").drop_nulls(), family_names, "surnames")
+    between = _middle_words(rows).filter(pl.col("name").is_in(HONORIFICS))
+    return _widened(sets, rows, pl.concat([more, _hashed(between, "name", "surnames", "name")]))
 
 
 def place_keys(rows: pl.DataFrame) -> pl.Series:
@@ -208,12 +229,18 @@ def _places(rows: pl.DataFrame) -> pl.Series:
     """Every address the person is known at, now or before: by UPRN, by postcode and door, and by door and street."""
     past = rows.filter(pl.col("other_addresses").list.len() > 0).select("uid", "other_addresses")
     past = past.explode("other_addresses").unnest("other_addresses").rename({"text": "address"})
-    told = ("uid", "uprn", "door", "street")
-    known = pl.concat([rows.select(told), past.hstack(_doors(past)).select(told)])
-    hashed = [
-        _hashed(known.select("uid", place=name), "place", "places", "place").with_columns(
-            pl.col("places") & ~STREET | (STREET if name == "street" else 0)
-        )
-        for name in told[1:]
-    ]
-    return _sets(pl.concat(hashed), rows, "places")
+    before = past.select("uid", "uprn").hstack(_doors(past)).select("uid", *_hashed_places())
+    before = pl.concat([before.select("uid", pl.col(name).alias("places")) for name in before.columns[1:]])
+    # of each record's own at most three: sorted in rows, as most records tell of no others
+    place = np.sort(rows.select(_hashed_places()).fill_null(NOWHERE).to_numpy(), axis=1)
+    told = place != NOWHERE
+    told[:, 1:] &= place[:, 1:] != place[:, :-1]
+    many = told.sum(axis=1)
+    sets = pa.LargeListArray.from_arrays(np.cumsum(np.r_[0, many]), pa.array(place[told]), mask=pa.array(many == 0))
+    return _widened(pl.Series("places", sets), rows, before.drop_nulls())
+
+
+def _hashed_places() -> list[pl.Expr]:
+    told = {name: pl.col(name).hash(SALT["place"]).reinterpret(signed=True) & ~STREET for name in ("uprn", "door")}
+    told["street"] = pl.col("street").hash(SALT["place"]).reinterpret(signed=True) | STREET
+    return [pl.when(pl.col(name).is_not_null()).then(place).alias(name) for name, place in told.items()]

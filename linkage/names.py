@@ -15,9 +15,12 @@ import csv
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 FORENAMES = Path(__file__).parent / "name_variants.csv"
 SURNAMES = Path(__file__).parent / "surname_variants.csv"
@@ -72,10 +75,10 @@ def _families() -> dict[str, set[str]]:
 
 def _told(names: pl.Series, of: Callable[[str], set[str]]) -> pl.DataFrame:
     distinct = names.drop_nulls().unique().sort()
-    return pl.DataFrame(
-        {"name": distinct, "canonical": [sorted(of(name)) for name in distinct]},
-        schema={"name": pl.String, "canonical": pl.List(pl.String)},
-    )
+    forms = [sorted(of(name)) for name in distinct.to_list()]
+    starts = np.cumsum([0, *map(len, forms)])
+    every = pa.array(chain.from_iterable(forms), pa.large_string())
+    return pl.DataFrame([distinct.alias("name"), pl.Series("canonical", pa.LargeListArray.from_arrays(starts, every))])
 
 
 def canonical_names(names: pl.Series) -> pl.DataFrame:

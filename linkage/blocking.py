@@ -302,9 +302,7 @@ def _either_way(one: str, other: str) -> pl.Expr:
 
 def _derived(people: pl.DataFrame) -> pl.DataFrame:
     """Conformed records with what only keys are made of."""
-    names = pl.concat_list(pl.col("forenames", "surnames").fill_null([]))
     return people.with_columns(
-        pl.when(names.list.len() > 0).then(names.list.unique()).alias("names"),
         _either_way("forename", "surname").alias("turned"),
         _either_way("forename_sound", "surname_sound").alias("sounds"),
         pl.col("surname").str.head(1).alias("family_initial"),
@@ -322,7 +320,11 @@ def record_keys(people: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame
         people = _derived(people)
     found = []
     for number, rule in enumerate(rules.values()):
-        rows = people.select("uid", *rule.columns).drop_nulls()
+        if "names" in rule.columns:  # of either kind, each once
+            told = [people.rename({kind: "names"}).select("uid", *rule.columns) for kind in ("forenames", "surnames")]
+            rows = pl.concat([rows.drop_nulls().explode("names") for rows in told]).unique()
+        else:
+            rows = people.select("uid", *rule.columns).drop_nulls()
         for column in rule.columns:
             if isinstance(rows.schema[column], pl.List):
                 rows = rows.explode(column)

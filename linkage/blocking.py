@@ -19,7 +19,8 @@ RARE = 20  # ... for names alone, which tell people apart only where they are ra
 NEAR = 12  # ... for a door and a street without postcode, of which a large town has many
 BUDGET = 40.0  # pairs a record, each counted under every key that finds it: about 12 once they are counted once
 BITS = 31  # the bits of a key that say its rule
-CHUNK = 8_000_000  # pairs found before those found twice are dropped
+UNLIKE = 3  # letters that one of two names has and the other has not, from which no slip of the pen makes one the other
+CHUNK = 20_000_000  # pairs found before those found twice are dropped
 IDS = ("nhs_number", "upn", "la_child_id", "ni_number")
 
 
@@ -217,10 +218,12 @@ def blocks(
 
 
 def plausible(people: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs that may be one person: not those whose birth dates are years apart, though not by one slip of the pen,
-    and that share neither id nor contact, and neither place nor initial with it.
+    """The pairs that may be one person: not those that share neither id nor contact and are clearly two people.
 
-    Namesakes mostly: a seventh of what keys find, and no weight would come near the cut.
+    That is, birth dates years apart, though not by one slip of the pen, and no place or another initial; or forenames
+    with nothing in common and two parts of the birth date that differ; or the same birth date, forenames and surnames
+    with nothing in common, and no place. Namesakes and people born on one day mostly: a third of what keys find, and no
+    weight would come near the cut.
 
     Args:
         people: conformed records, at least those of the pairs.
@@ -229,30 +232,65 @@ def plausible(people: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     left, right = pairs["uid_l"].to_numpy(), pairs["uid_r"].to_numpy()
     height = int(people["uid"][-1]) + 1 if people.height else 0
 
-    def of(values: pl.Expr) -> np.ndarray:
+    def of(values: pl.Series) -> np.ndarray:
         every = np.zeros(height, dtype=np.int64)
-        every[people["uid"].to_numpy()] = people.select(values.fill_null(0)).to_series().to_numpy()
+        every[people["uid"].to_numpy()] = values.fill_null(0).to_numpy()
         return every
+
+    def told(name: str) -> np.ndarray:
+        return of(people.select(pl.col(name).hash().reinterpret(signed=True)).to_series().set(people[name].is_null(), 0))
 
     def same(values: np.ndarray) -> np.ndarray:
         found: np.ndarray = (values[left] == values[right]) & (values[left] != 0)
         return found
 
-    def told(value: pl.Expr) -> np.ndarray:
-        return of(pl.when(value.is_not_null()).then(value.hash().reinterpret(signed=True)))
+    def unlike(name: str) -> np.ndarray:
+        letters = of(_letters(people[name]))
+        known = (letters[left] != 0) & (letters[right] != 0)
+        return known & (np.bitwise_count(letters[left] ^ letters[right]) >= UNLIKE)
 
-    year, day = of(pl.col("year").cast(pl.Int64)), of(pl.col("month").cast(pl.Int64) * 100 + pl.col("day"))
+    def apart(name: str) -> np.ndarray:
+        marks = of(_marks(people[name]))
+        found: np.ndarray = (marks[left] & marks[right]) == 0
+        return found
+
+    year, month, day = (of(people[name].cast(pl.Int64)) for name in ("year", "month", "day"))
     known = (year[left] != 0) & (year[right] != 0)
-    apart = known & (np.abs(year[left] - year[right]) > 1) & ~same(day)
-    doubtful = np.flatnonzero(apart)
-    left, right = left[doubtful], right[doubtful]
-    shared = np.any([same(told(pl.col(name))) for name in ("phone", "email", *IDS)], axis=0)
-    place = np.any([same(told(pl.col(name))) for name in ("door", "uprn", "postcode")], axis=0)
-    initial, family = told(pl.col("initial")), told(pl.col("surname").str.head(1))
-    other = (initial[left] != initial[right]) & (initial[left] != 0) & (initial[right] != 0)
+    years = known & (np.abs(year[left] - year[right]) > 1) & ~same(month * 100 + day)
+    other = known & unlike("forename")
+    doubtful = np.flatnonzero(years | other)
+    left, right, years, other = left[doubtful], right[doubtful], years[doubtful], other[doubtful]
+    shared = np.any([same(told(name)) for name in ("phone", "email", *IDS)], axis=0)
+    place = np.any([same(told(name)) for name in ("door", "uprn", "postcode")], axis=0)
+    initial, family = told("initial"), of(people["surname"].str.head(1).hash().reinterpret(signed=True))
+    unequal = (initial[left] != initial[right]) & (initial[left] != 0) & (initial[right] != 0)
     turned = (initial[left] == family[right]) | (initial[right] == family[left])
-    apart[doubtful] = ~shared & (~place | (other & ~turned))
-    return pairs.filter(pl.Series(~apart))
+    years &= ~place | (unequal & ~turned)
+    other &= ~turned & apart("forenames") & ~same(told("middle_name"))
+    parts = np.sum([same(part) for part in (year, month, day)], axis=0)
+    moved = other & (parts == 3) & ~place & apart("places") & unlike("surname") & apart("surnames")
+    keep = np.ones(pairs.height, dtype=bool)
+    keep[doubtful[~shared & (years | (other & (parts < 2)) | moved)]] = False
+    return pairs.filter(pl.Series(keep))
+
+
+def _letters(names: pl.Series) -> pl.Series:
+    """Which letters a name has: a bit each, 0 where there is no name."""
+    told = names.alias("name").to_frame()
+    bits = (pl.col("name").str.contains(chr(65 + n), literal=True).cast(pl.Int64) * 2**n for n in range(26))
+    table = told.unique().select("name", letters=pl.sum_horizontal(bits))
+    return told.join(table, on="name", how="left", maintain_order="left")["letters"].fill_null(0)
+
+
+def _marks(sets: pl.Series) -> pl.Series:
+    """A bit for each member of a set; two sets whose marks have none in common have no member in common."""
+    many = sets.list.len().fill_null(0).cast(pl.Int64).to_numpy()
+    members = sets.filter(pl.Series(many > 0)).explode().to_numpy()
+    marks, full = np.zeros(len(sets), dtype=np.int64), np.flatnonzero(many)
+    if len(full):
+        bits = np.left_shift(1, members % 63)
+        marks[full] = np.bitwise_or.reduceat(bits, np.r_[0, np.cumsum(many[full])[:-1]])
+    return pl.Series(marks)
 
 
 def _rule() -> pl.Expr:

@@ -338,14 +338,15 @@ def _held(records: pl.DataFrame) -> Callable[[pl.Series], pl.DataFrame]:
 # -- speed and memory --------------------------------------------------------------------------------------------------
 
 
-def grown(records: pl.DataFrame, times: int) -> pl.DataFrame:
-    """So many boroughs side by side: other streets, ids, contacts and birth dates, and the same stock of names."""
-    parts = [records]
-    for n in range(1, times):
-        mark = chr(ord("A") + n)
-        other = [pl.col(name) + mark for name in (*IDS, "uprn", "email", "phone", "postcode", "record_id")]
-        parts.append(records.with_columns(*other, pl.col("birth_date").dt.offset_by(f"{37 * n}d")))
-    return pl.concat(parts)
+def side_by_side(folders: Iterable[Path]) -> pl.DataFrame:
+    """The records of several boroughs as of one: nobody is in two, and streets, ids and contacts are each one's own."""
+    parts = []
+    for n, folder in enumerate(folders):
+        mark, part = chr(ord("A") + n), pl.scan_parquet(folder / "records.parquet")
+        others = [pl.col(name) + mark for name in (*IDS, "uprn", "email", "phone", "postcode", "record_id")]
+        street = pl.col("address").str.replace(r" ([A-Z])", f" {mark}$1")
+        parts.append(part.with_columns(*others, street) if n else part)
+    return pl.concat(parts).collect()
 
 
 def _train(folder: Path) -> dict[str, float]:
@@ -357,16 +358,14 @@ def _train(folder: Path) -> dict[str, float]:
     return {"cpu": spent}
 
 
-def _full(folder: Path, times: int = 1) -> dict[str, float]:
-    records, model = grown(pl.read_parquet(folder / "records.parquet"), times), _model(folder)
-    start = time.process_time()
-    found = link(records, None, model, NIGHT, KEY, folder)
-    spent = time.process_time() - start
-    return {"cpu": spent, "records": records.height, "edges": found.edges.height}
+def _full(folder: Path, *more: Path) -> dict[str, float]:
+    model, start = _model(folder), time.process_time()
+    found = link(side_by_side([folder, *more]), None, model, NIGHT, KEY, folder)
+    return {"cpu": time.process_time() - start, "records": found.links.height, "edges": found.edges.height}
 
 
 def _thrice(folder: Path) -> dict[str, float]:
-    return _full(folder, 3)
+    return _full(folder, folder / "second", folder / "third")
 
 
 def _delta(folder: Path) -> dict[str, float]:
@@ -398,7 +397,7 @@ def _model(folder: Path) -> Any:
     return pickle.loads((folder / "model.pickle").read_bytes())  # noqa: S301 (made by `_train` a moment ago)
 
 
-def _borough(folder: Path, people: int) -> dict[str, float]:
+def _borough(folder: Path, people: int, seed: int = 5) -> dict[str, float]:
     """Invent a borough, take its extracts in, and leave `records.parquet`, `truth.parquet` and `people.parquet`."""
     from assets.agreements import accept
     from assets.context import Council
@@ -412,7 +411,7 @@ def _borough(folder: Path, people: int) -> dict[str, float]:
 
     create(key_file(home()))
     accept(site(), home(), "benchmark")
-    invent(people, 5, NIGHT, home() / "drop", borough_folder() / "truth")
+    invent(people, seed, NIGHT, home() / "drop", borough_folder() / "truth")
     council = Council.open()
     run.ingest(build(council), run.instance(), run.waiting(council, early=None))
     used = deliveries_in_force(council.store, list(council.contracts))
@@ -474,6 +473,9 @@ def scale(folder: Path) -> Iterator[Bar]:
     yield Bar("1% changed: CPU s", f"{delta['cpu']:.1f}")
     yield Bar("1% changed: share of the CPU s of a full run of that night", f"{share:.1%}", f"< {SHARE:.0%}")
     yield Bar("1% changed: pairs, groups and people unlike that full run", f"{delta['unlike']:.0f}", "0")
+    for number, name in enumerate(("second", "third")):
+        (folder / name).mkdir()
+        step("borough", folder / name, MANY, 6 + number)
     three = step("thrice", folder)
     yield Bar(f"{three['records']:,.0f} records: CPU s", f"{three['cpu']:.1f}")
     yield Bar(f"{three['records']:,.0f} records: peak MB", f"{three['peak_mb']:,.0f}", f"< {THRICE_MB:,}")

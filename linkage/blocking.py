@@ -238,7 +238,9 @@ def plausible(people: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         return every
 
     def told(name: str) -> np.ndarray:
-        return of(people.select(pl.col(name).hash().reinterpret(signed=True)).to_series().set(people[name].is_null(), 0))
+        return of(
+            people.select(pl.col(name).hash().reinterpret(signed=True)).to_series().set(people[name].is_null(), 0)
+        )
 
     def same(values: np.ndarray) -> np.ndarray:
         found: np.ndarray = (values[left] == values[right]) & (values[left] != 0)

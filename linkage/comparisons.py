@@ -6,6 +6,7 @@ is learned in `linkage.training`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -72,6 +73,14 @@ ASKED = {  # what several levels ask of a pair, worked out once: their SQL has t
     ),
 }
 _NOWHERE = "(places_l is null or places_r is null)"
+
+
+def written_out(sql: str) -> str:
+    """The SQL of a level with what `ASKED` names in place of the names."""
+    for name, asked in ASKED.items():
+        sql = re.sub(rf"\b{name}\b", f"({asked})", sql)
+    return sql
+
 
 COMPARISONS = (
     Comparison(

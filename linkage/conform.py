@@ -90,17 +90,21 @@ def conform(rows: pl.DataFrame) -> pl.DataFrame:
     """
     told = {"given": "forename", "middle": "middle_names", "family": "surname"}
     rows = rows.drop("row").with_columns(cleaned(rows[column]).alias(name) for name, column in told.items())
-    rows = rows.hstack(_birth(rows)).with_columns(
-        pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
-        pl.col("given").str.head(1).alias("initial"),
-        pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
-        pl.col("family").str.replace_all(r"\b(O|MC|MAC) (\p{L}{3})", "$1$2").alias("surname"),
-        pl.col("seen_on").dt.year().cast(pl.Int16).alias("seen"),
-        pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
-        pl.when(pl.col("household_key").is_not_null())
-        .then(pl.struct("feed", "household_key").hash(SALT["household"]).reinterpret(signed=True))
-        .alias("household"),
-    ).drop("birth_date", "seen_on", "birth_text", "given", "middle_names", "household_key", strict=False)
+    rows = (
+        rows.hstack(_birth(rows))
+        .with_columns(
+            pl.when(pl.col("given").str.len_chars() > 1).then(pl.col("given")).alias("forename"),
+            pl.col("given").str.head(1).alias("initial"),
+            pl.col("middle").str.extract(r"^(\S+)").alias("middle_name"),
+            pl.col("family").str.replace_all(r"\b(O|MC|MAC) (\p{L}{3})", "$1$2").alias("surname"),
+            pl.col("seen_on").dt.year().cast(pl.Int16).alias("seen"),
+            pl.col("postcode").str.extract(r"^([A-Z]+[0-9][A-Z0-9]? ?[0-9])").alias("sector"),
+            pl.when(pl.col("household_key").is_not_null())
+            .then(pl.struct("feed", "household_key").hash(SALT["household"]).reinterpret(signed=True))
+            .alias("household"),
+        )
+        .drop("birth_date", "seen_on", "birth_text", "given", "middle_names", "household_key", strict=False)
+    )
     rows = rows.hstack(_doors(rows)).with_columns(pl.col("surname").is_in(HONORIFICS).alias("honorific"))
     rows = rows.hstack([_forenames(rows), _middles(rows), _surnames(rows), _places(rows)])
     rows = rows.with_columns(pl.when(pl.col("door").is_not_null()).then(pl.col("door").hash().reinterpret(signed=True)))
@@ -133,7 +137,9 @@ def cleaned(names: pl.Series) -> pl.Series:
     text = folded(pl.col("name").str.to_uppercase()).str.replace_all(r"['’]", "")
     text = text.str.replace_all(r"[^\p{L} ]+", " ").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
     told = names.alias("name").to_frame()
-    return told.join(told.unique().with_columns(text.alias("clean")), on="name", how="left", maintain_order="left")["clean"]
+    return told.join(told.unique().with_columns(text.alias("clean")), on="name", how="left", maintain_order="left")[
+        "clean"
+    ]
 
 
 def _sets(pairs: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.Series:

@@ -21,8 +21,8 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from linkage.comparisons import COMPARISONS as COMPARISONS
 from linkage.comparisons import ASKED, Comparison
+from linkage.comparisons import COMPARISONS as COMPARISONS
 from linkage.settings import Settings
 from warehouse.scratch import scratch
 
@@ -33,7 +33,7 @@ VERSION = 3
 FILE = "model.json"
 REMEDY = "Train a new linkage model with `kinfold retrain linkage`, then run the next night."
 MEMORY = "1500MB"  # of DuckDB; what does not fit goes to its folder
-TOGETHER = 500_000  # pairs scored at once, which bounds what memory it takes
+TOGETHER = 300_000  # pairs scored at once, which bounds what memory it takes
 BATCH = 20_000  # of them that one thread scores at once
 MET = "met"
 GROWN = 16  # years: the youngest whom a feed of adults knows
@@ -325,7 +325,7 @@ def compare(
         return told.with_columns(met_of(people, told, model))
     place = np.zeros(int(people["uid"][-1]) + 1, dtype=np.int64)
     place[people["uid"].to_numpy()] = np.arange(people.height)
-    rarity, used = used["rarity"], _with_frequencies(used.drop("rarity"), model)
+    rarity, used = used["rarity"], frequent(used.drop("rarity"), model)
     sql, found = scoring_sql(model, floor), []
     with engine(folder, threads=threads) as con:
         for part in pairs.iter_slices(TOGETHER):
@@ -341,9 +341,9 @@ def compare(
 
 
 def scoring_sql(model: Model, floor: float) -> str:
-    """Splink's SQL for DuckDB that scores pairs that have met, `MET`: the columns of the one as `x_l`, of the other as `x_r`.
+    """Splink's SQL for DuckDB, which scores the pairs in `MET`: the columns of the one as `x_l`, of the other as `x_r`.
 
-    Splink would have joined them itself, from copies of all records; to gather rows by their places costs a tenth.
+    Splink's own `predict` would join them, from copies of all records; to gather rows by their places costs a tenth.
 
     Returns:
         A query for `uid_l`, `uid_r`, `weight`, `g0`, `g1` ...
@@ -367,7 +367,7 @@ def scoring_sql(model: Model, floor: float) -> str:
     """
 
 
-def _with_frequencies(used: pl.DataFrame, model: Model) -> pl.DataFrame:
+def frequent(used: pl.DataFrame, model: Model) -> pl.DataFrame:
     """How frequent each name is; one that the model does not know is as rare as the rarest that it knows."""
     for name, table in model.frequencies.items():
         if name != BEARERS:

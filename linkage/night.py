@@ -120,8 +120,9 @@ def code() -> str:
     After an upgrade that touches any of it nothing that older code kept is built upon.
     """
     here = Path(__file__).parent
-    parts = [here / f"{name}.py" for name in ("blocking", "cluster", "conform", "decisions", "model", "names", "night")]
-    parts += [*sorted(here.glob("*_variants.csv")), here.parent / "feeds" / "names.py"]
+    modules = ("blocking", "cluster", "comparisons", "conform", "decisions", "model", "names", "night")
+    parts = [*(here / f"{name}.py" for name in modules), *sorted(here.glob("*_variants.csv"))]
+    parts.append(here.parent / "feeds" / "names.py")
     digest = hashlib.sha256(f"{pl.__version__} {version('splink')} {version('duckdb')}".encode())
     for part in parts:
         digest.update(hashlib.sha256(part.read_bytes()).digest())
@@ -168,6 +169,7 @@ def link(
         threads: of DuckDB.
     """
     rows, shared = prepare(records, model.settings.further)
+    del records  # of many records each table that nothing needs is worth its memory
     ids = rows["record_id"]
     before = None if previous is None else _Before.of(ids, previous)
     base = before if before is not None and not full and before.bears(model) else None
@@ -177,6 +179,8 @@ def link(
         log.warning("%s: %d values are shared by too many records and count for nothing", column, count)
     fresh = np.ones(rows.height, dtype=bool) if base is None else ~base.same("row", rows["row"])
     people = conform(rows.filter(pl.Series(fresh)))
+    if before is None or (base is None and vanished is None):
+        rows = rows.select("uid", "record_id", "feed", "row")
     compared, blocked = _blocked(people, fresh, base, model.settings.caps)
     capped, over = blocked.capped, np.zeros(rows.height, dtype=np.uint64)
     over[capped["uid"].to_numpy()] = capped["stamp"].to_numpy()
@@ -196,6 +200,7 @@ def link(
     scored = _scored(blocked, words, same, base, score)
     edges, ends = _edges(_told_of(scored, ids, words, model), same, base)
     nodes, played = _in_play(ends, edges, scored, words, same, base, model)
+    del scored
     pairs = _pairs(edges, ends, played, nodes, words, model)
     local = components(len(nodes), pairs, model.reach) if len(nodes) else nodes
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from linkage.blocking import BITS, RULES, record_keys
 from linkage.cluster import LARGEST, refine
-from linkage.comparisons import ASKED
+from linkage.comparisons import written_out
 from linkage.model import (
     BEARERS,
     FLOOR,
@@ -49,8 +49,7 @@ EDGE = "uid_l long, uid_r long, weight double, bridge boolean, never boolean, si
 
 def render(sql: str) -> str:
     """The SQL of a rule as Spark reads it."""
-    for name, asked in ASKED.items():
-        sql = re.sub(rf"\b{name}\b", lambda _, asked=asked: f"({asked})", sql)
+    sql = written_out(sql)
     for ours, theirs in DIALECT:
         sql = re.sub(ours, theirs, sql)
     return sql

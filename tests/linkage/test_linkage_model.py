@@ -8,8 +8,21 @@ import pytest
 from village import finish
 
 from linkage.blocking import blocks
+from linkage.comparisons import written_out
 from linkage.conform import conform, prepare
-from linkage.model import COMPARISONS, VERSION, Model, Outdated, TrainingError, compare, level_of
+from linkage.model import (
+    COMPARISONS,
+    VERSION,
+    Model,
+    Outdated,
+    TrainingError,
+    compare,
+    engine,
+    for_comparison,
+    frequent,
+    level_of,
+    splink_settings,
+)  # fmt: skip
 from linkage.training import train
 
 
@@ -106,3 +119,23 @@ def test_pairs_in_any_number_of_parts_are_scored_alike(
     whole = compare(people, pairs, model, -10.0, None)
     monkeypatch.setattr("linkage.model.TOGETHER", pairs.height // 3)
     assert compare(people, pairs, model, -10.0, None).equals(whole)
+
+
+def test_a_pair_weighs_what_splink_itself_would_say(model: Model, records: pl.DataFrame) -> None:
+    from splink import DuckDBAPI, Linker
+
+    people = conform(prepare(records)[0])
+    pairs, used = blocks(people).pairs(), frequent(for_comparison(people, model).drop("rarity"), model)
+    with engine() as con:
+        api = DuckDBAPI(con)
+        con.register("people", used.drop("tf_forename", "tf_surname").to_arrow())
+        con.register("met", pairs.select(join_key_l="uid_l", join_key_r="uid_r", match_key=pl.lit("0")).to_arrow())
+        linker = Linker(api.register("people"), splink_settings(model, written_out), log_level="ERROR")
+        linker.table_management.register_blocked_pairs_for_predict(api.register("met"))
+        for name in ("forename", "surname"):
+            con.register(f"tf_{name}", used.select(name, f"tf_{name}").drop_nulls().unique().to_arrow())
+            linker.table_management.register_term_frequency_lookup(api.register(f"tf_{name}"), name)
+        told = linker.inference.predict(warning_mode="never").as_duckdbpyrelation().pl()
+    both = compare(people, pairs, model, -math.inf, None).join(told, on=["uid_l", "uid_r"])
+    assert both.height == pairs.height > 1000
+    assert ((both["weight"] - both["match_weight"]).abs() < 1e-9).all()

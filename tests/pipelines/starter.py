@@ -79,7 +79,9 @@ def fail(canary: str) -> None:
             result = job.execute_in_process(
                 instance=where, op_selection=[node.name], tags={NIGHT: str(night)}, raise_on_error=False, **more
             )
-            print("succeeded" if result.success else "failed", node.name, flush=True)
+            told = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+            kinds = sorted({error.cls_name if not error.cause else error.cause.cls_name for error in told})
+            print("succeeded" if result.success else "failed", node.name, *kinds, flush=True)
 
 
 def child(asked: dict[str, Any]) -> int:

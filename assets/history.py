@@ -16,7 +16,7 @@ from governance import rights
 from governance.agreements import needs_met
 from governance.erasure import erased_in
 from models import rules
-from models.views import AsOf, History
+from models.views import AsOf, History, reader
 from warehouse.tables import (
     COHORT_MEMBER,
     EVENT,
@@ -91,11 +91,14 @@ def found_by_rules(context: dg.AssetExecutionContext, council: dg.ResourceParam[
     yield council.write(COHORT_MEMBER, tonight, pl.concat([COHORT_MEMBER.empty(), *cohorts]))
 
 
-def known(council: Council, night: date) -> History:
+def known(council: Council, night: date, held: bool = False) -> History:
     """History as it was known on any day, out of a night's version, but for whom and what may not be used to profile.
 
     Rules, features and training are all made of it, so that an objection reaches the person's own flags and those of
     whom they live with.
+
+    Args:
+        held: read the facts once into memory, for those who look at many days.
     """
     store = council.store
     bars = rights.bars(store, night, council.rights).filter(pl.col("use") == rights.PROFILING)
@@ -104,12 +107,19 @@ def known(council: Council, night: date) -> History:
     parted = parts.select("record_id", "partner").lazy()
     allowed = ~pl.col("person_id").is_in(bars.filter(pl.col("partner").is_null())["person_id"].implode())
 
-    def told(table: Table) -> AsOf:
-        if parts.is_empty():
-            return lambda day: store.as_of(table, night, day)
-        of = ["record_id", "partner"]
-        return lambda day: store.as_of(table, night, day).join(parted, on=of, how="anti", maintain_order="left")
+    def used(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return (
+            rows
+            if parts.is_empty()
+            else rows.join(parted, on=["record_id", "partner"], how="anti", maintain_order="left")
+        )
 
+    def told(table: Table) -> AsOf:
+        if held:
+            return reader(used(store.scan(table, night)).join(mine, on="record_id", maintain_order="left").collect())
+        return lambda day: used(store.as_of(table, night, day))
+
+    mine = links.filter(allowed).select("record_id", "person_id").lazy()
     return History(
         events=told(EVENT),
         involvements=told(INVOLVEMENT),

@@ -50,7 +50,7 @@ def in_force(council: Council) -> dict[str, tuple[str, str]]:
 
 
 def _train(council: Council, outcome: Outcome, night: date) -> tuple[str, str]:
-    history = known(council, night)
+    history = known(council, night, held=True)
     try:
         start = first_month(outcome, history, night)
         rule = next((c for c in council.cohorts if c.unit == "household"), None)

@@ -39,6 +39,7 @@ from linkage.model import (
 from linkage.settings import Settings
 
 DRAWN = 2_000_000  # random pairs for u
+DRAWN_EACH = 200  # of them a record, where there are few
 LABELLED = 300_000  # pairs with a shared id for m
 BELIEF = 20.0  # how many pairs the assumed m is worth
 ROUNDS = 4  # of expectation and maximisation
@@ -250,7 +251,8 @@ def _labelled(people: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _drawn(height: int, seed: int, many: int) -> pl.DataFrame:
-    draw = np.random.default_rng(seed).integers(0, height, size=(2, min(many, height * (height - 1) // 2)))
+    most = height * min(DRAWN_EACH, (height - 1) // 2)
+    draw = np.random.default_rng(seed).integers(0, height, size=(2, min(many, most)))
     left, right = draw.min(axis=0), draw.max(axis=0)
     pairs = pl.DataFrame({"uid_l": left, "uid_r": right}).filter(pl.col("uid_l") < pl.col("uid_r"))
     return pairs.unique().sort("uid_l", "uid_r")

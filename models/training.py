@@ -115,15 +115,20 @@ def train(
     """
     split = months(outcome, first_month, data_until)
     folds = _groups(history.members)
-    taught = [_labelled(outcome, history, day, data_until, folds) for day in split.train]
+    known = history.at(data_until).events.filter(pl.col("type").is_in(outcome.happens.event)).collect().lazy()
+
+    def labelled(days: Sequence[date]) -> list[tuple[View, pl.DataFrame]]:
+        return [_labelled(outcome, history.at(day), known, data_until, folds) for day in days]
+
+    taught = labelled(split.train)
     cases = sum(int(rows["happened"].sum()) for _, rows in taught)
     controls = sum(rows.height for _, rows in taught) - cases
     if cases < FOLDS or not controls:
         raise TooLittleHistory(f"{outcome.outcome}: {cases} outcomes in the training months; the rules go on alone.")
     kept = min(1.0, NEGATIVES * cases / controls)
     training = _snapshots([(view, _sampled(view.day, rows, kept, seed)) for view, rows in taught])
-    calibration = _snapshots([_labelled(outcome, history, day, data_until, folds) for day in split.calibrate])
-    later = [_labelled(outcome, history, day, data_until, folds) for day in split.test]
+    calibration = _snapshots(labelled(split.calibrate))
+    later = labelled(split.test)
     testing = _snapshots(later)
     signs = [sign(feature, outcome.increasing) for feature in FEATURES]
     fits = _fit(training, signs, seed)
@@ -198,12 +203,11 @@ def _groups(members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labelled(
-    outcome: Outcome, history: History, day: date, data_until: date, groups: pl.DataFrame
+    outcome: Outcome, view: View, known: pl.LazyFrame, data_until: date, groups: pl.DataFrame
 ) -> tuple[View, pl.DataFrame]:
     """A day's population with what became of it: person_id, happened, lead_days, fold."""
-    view = history.at(day)
     people = outcomes.population(view, outcome)
-    looked = OutcomeView(history, day, outcome.horizon, data_until, outcome.settles_in)
+    looked = OutcomeView(known, view.day, outcome.horizon, data_until, outcome.settles_in)
     rows = outcomes.labels(looked, outcome, people).filter(pl.col("happened").is_not_null())
     group = pl.coalesce("group", "person_id").hash(7).mod(FOLDS).cast(pl.Int8)
     return view, rows.join(groups, on="person_id", how="left", maintain_order="left").with_columns(fold=group).drop(

@@ -105,12 +105,13 @@ class History:
 
 
 def reader(rows: pl.DataFrame | pl.LazyFrame) -> AsOf:
-    """As-of reading of a frame in memory, by the rule of `Store.as_of`: for frames that are not in a store."""
+    """As-of reading of a frame in memory, by the rule of `Store.as_of`."""
 
     def known(day: date) -> pl.LazyFrame:
         start = midnight(day)
         learnt = (pl.col("known_from") < start) & (pl.col("known_to").is_null() | (pl.col("known_to") >= start))
-        return rows.lazy().filter(learnt & (pl.col("start").is_null() | (pl.col("start") < start)))
+        told = rows.lazy().filter(learnt & (pl.col("start").is_null() | (pl.col("start") < start)))
+        return told.with_columns(pl.lit(None, pl.Datetime("us")).alias("known_to"))
 
     return known
 
@@ -120,14 +121,14 @@ class OutcomeView:
     """Events that began within `horizon` of a day, once the window has closed and `settles_in` has passed.
 
     Attributes:
-        history: where to look.
+        known: EVENT columns and `person_id`, as they are known at `data_until`; those of the outcome suffice.
         day: the first day of the window; the last is the day before `day` + `horizon`.
         horizon: a span such as `9mo`.
         data_until: the day up to which facts are known.
         settles_in: how long after the window late recordings are waited for.
     """
 
-    history: History
+    known: pl.LazyFrame
     day: date
     horizon: str
     data_until: date
@@ -143,11 +144,10 @@ class OutcomeView:
     def events(self) -> pl.LazyFrame:
         """Events that began in the window, by what is known at `data_until`; EVENT columns and `person_id`."""
         first, last = midnight(self.day), midnight(shifted(self.day, self.horizon))
-        return self.history.at(self.data_until).events.filter((pl.col("start") >= first) & (pl.col("start") < last))
+        return self.known.filter((pl.col("start") >= first) & (pl.col("start") < last))
 
     def under_way(self, types: list[str]) -> pl.LazyFrame:
         """`person_id` of those for whom one of these was already under way on the day, whenever that became known."""
         first = midnight(self.day)
         going_on = (pl.col("start") < first) & (pl.col("end").is_null() | (pl.col("end") >= first))
-        events = self.history.at(self.data_until).events
-        return events.filter(pl.col("type").is_in(types) & going_on).select("person_id").unique()
+        return self.known.filter(pl.col("type").is_in(types) & going_on).select("person_id").unique()

@@ -51,7 +51,7 @@ def test_a_label_says_whether_and_after_how_many_days() -> None:
     ]
     history = world.history(told, profile, world.homes([]))
     outcome = read_outcomes(SITE)[0]
-    looked = OutcomeView(history, DAY, outcome.horizon, date(2026, 11, 20))
+    looked = OutcomeView(history.at(date(2026, 11, 20)).events, DAY, outcome.horizon, date(2026, 11, 20))
     found = labels(looked, outcome, pl.Series(["a", "b", "c", "d"])).rows()
     assert found == [("a", True, 60), ("b", False, None), ("c", None, None), ("d", False, None)]
 

@@ -55,7 +55,7 @@ def test_no_household_stands_on_both_sides_even_where_a_person_has_two_homes(out
     two_homes = pl.concat([lives.members, second]).unique(["household_id", "person_id"])
     moved = replace(lives, members=two_homes)
     groups = training._groups(two_homes)
-    _, rows = training._labelled(outcome, moved, date(2024, 1, 1), NIGHT, groups)
+    _, rows = training._labelled(outcome, moved.at(date(2024, 1, 1)), moved.at(NIGHT).events, NIGHT, groups)
     folds = rows.join(two_homes.select("person_id", "household_id"), on="person_id")
     assert folds.group_by("household_id").agg(pl.col("fold").n_unique())["fold"].max() == 1
     assert rows["fold"].n_unique() == training.FOLDS
@@ -110,7 +110,9 @@ def test_a_threshold_that_is_missed_closes_the_gate(trained: Trained, outcome: O
 @pytest.mark.parametrize("kind", ["trees", "logistic"])
 def test_one_more_incident_never_lowers_a_score(kind: str, outcome: Outcome, lives: History) -> None:
     day = date(2024, 6, 1)
-    view, rows = training._labelled(outcome, lives, day, NIGHT, training._groups(lives.members))
+    view, rows = training._labelled(
+        outcome, lives.at(day), lives.at(NIGHT).events, NIGHT, training._groups(lives.members)
+    )
     before = features.build(view, rows["person_id"])
     extra = [
         world.happened(p, incident, date(2024, 5, 10 + number), event_id=f"extra-{incident}-{p}")

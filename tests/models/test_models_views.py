@@ -38,14 +38,15 @@ def test_people_not_yet_born_are_not_there_and_ages_are_those_of_the_day() -> No
 
 
 def test_an_outcome_is_not_told_before_its_window_has_closed_and_settled() -> None:
-    history = world.history([], PROFILE, world.homes([]))
-    OutcomeView(history, date(2026, 2, 1), "9mo", date(2026, 11, 15), "14d")
+    known = world.history([], PROFILE, world.homes([])).at(date(2026, 11, 15)).events
+    OutcomeView(known, date(2026, 2, 1), "9mo", date(2026, 11, 15), "14d")
     with pytest.raises(WindowOpen, match="closes on 2026-11-15; facts reach 2026-11-14 only"):
-        OutcomeView(history, date(2026, 2, 1), "9mo", date(2026, 11, 14), "14d")
+        OutcomeView(known, date(2026, 2, 1), "9mo", date(2026, 11, 14), "14d")
 
 
 def test_the_window_begins_with_the_day_and_ends_before_the_horizon() -> None:
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 9, 30), date(2026, 10, 1)]
     history = world.history([world.happened("a", "contact", d) for d in days], PROFILE, world.homes([]))
-    seen = OutcomeView(history, date(2026, 1, 1), "9mo", date(2026, 11, 20)).events().collect()
+    known = history.at(date(2026, 11, 20)).events
+    seen = OutcomeView(known, date(2026, 1, 1), "9mo", date(2026, 11, 20)).events().collect()
     assert sorted(seen["start"].dt.date().to_list()) == days[1:3]

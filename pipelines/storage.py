@@ -13,7 +13,6 @@ from typing import Any
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -43,6 +42,7 @@ class OpenEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str) -> None:
         self._open: dict[str, Engine] = {}
+        self._blank = b""
         super().__init__(base_dir)
 
     @contextmanager
@@ -54,13 +54,25 @@ class OpenEventLog(SqliteEventLogStorage):
                 wait = {"timeout": 60, "check_same_thread": False}
                 engine = create_engine(self.conn_string_for_shard(shard), poolclass=StaticPool, connect_args=wait)
                 if shard not in self._initialized_dbs:
-                    self._initdb(engine)
+                    self._prepare(shard, engine)
                     self._initialized_dbs.add(shard)
                 with engine.connect() as connection:  # a power cut may cost the last events, never the file
                     connection.execute(text("PRAGMA synchronous=NORMAL"))
                 self._open[shard] = engine
             with self._open[shard].begin() as connection:
                 yield connection
+
+    def _prepare(self, shard: str, engine: Engine) -> None:
+        """Make a file of events; for a run as it was made for the run before, for Dagster takes longer than the run."""
+        path = Path(self.path_for_shard(shard))
+        if self._blank and shard != INDEX_SHARD_NAME and not path.exists():
+            path.write_bytes(self._blank)
+            return
+        fresh = not path.exists()
+        self._initdb(engine)
+        if fresh and shard != INDEX_SHARD_NAME:
+            engine.dispose()  # what waited beside the file is in it then
+            self._blank = path.read_bytes()
 
 
 class PostgresOrSqliteStorage(_Chosen, DagsterStorage):
@@ -89,12 +101,3 @@ class ArtifactStorage(_Chosen, LocalArtifactStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
         """A local folder under the state folder."""
         return LocalArtifactStorage(base_dir=str(state()), inst_data=inst_data)
-
-
-class ComputeLogs(_Chosen, LocalComputeLogManager):
-    """What steps print."""
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
-        """A local folder under the state folder."""
-        return LocalComputeLogManager(base_dir=str(state() / "logs"), inst_data=inst_data)

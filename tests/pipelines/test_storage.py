@@ -62,7 +62,7 @@ def test_with_one_variable_runs_are_kept_in_postgresql(
 def test_old_runs_are_deleted_and_the_asset_keeps_its_latest_event(tmp_path: Path) -> None:
     from datetime import UTC, datetime, timedelta
 
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
         dg.materialize([something], instance=instance)
         assert purge_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
         assert purge_runs(instance, datetime.now(UTC) + timedelta(days=1)) == 1

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
-from assets.sharing import GROUP, LOOKED_AT, audit_log, logged, releaser
+from assets.sharing import GROUP, LOOKED_AT, USED, audit_log, let_out_beside, logged, releaser
 from assets.summaries import RECALL_FILE as FILE
 from assets.summaries import RECALLED as STATE
 from assets.summaries import SHOWN
@@ -20,6 +20,7 @@ from governance.organisation import Team
 from governance.pseudonyms import hashed
 from governance.release import RECALL as RECALLED
 from governance.release import Item
+from governance.sealing import ENDING
 from linkage import decisions, dwellings, protection
 from summaries import findings, recall
 from warehouse.tables import (
@@ -174,7 +175,7 @@ def _ledger(council: Council, before: date | None, nights: Sequence[date]) -> pl
         for kind in ("summary", "report")
         if council.store.has(Zone.LEDGER, f"{RELEASED}/{night}/{kind}")
     ]
-    every = pl.concat([_left(council, RELEASE, before).lazy(), *parts])
+    every = pl.concat([_left(council, RELEASE, before).lazy(), let_out_beside(council).lazy(), *parts])
     return every.unique("release_id", keep="first", maintain_order=True).collect()
 
 
@@ -253,7 +254,8 @@ def _used(council: Council, links: pl.DataFrame, nights: Sequence[date]) -> pl.D
         else:
             continue
         parts.append(frame.filter(pl.col("about").is_in(people)).with_columns(night=pl.lit(night)))
-    return pl.concat(parts).collect()
+    beside = let_out_beside(council, USED).lazy().filter(pl.col("about").is_in(people))
+    return pl.concat([*parts, beside]).collect()
 
 
 def _concerned(links: pl.DataFrame, nights: Sequence[date]) -> list[date]:
@@ -349,10 +351,11 @@ def _put_notices(
     def notice(row: dict[str, Any]) -> bytes:
         own = row["person_id"] is None or row["person_id"] in row["about"]
         why = recall.why(row["because"], own)
-        if row["file"].endswith(".csv"):
+        if row["file"].removesuffix(ENDING).endswith(".csv"):
             return recall.notice_sheet(tonight, why, beside[row["team"]])
         name = council.organisation.teams[row["team"]].name
-        return recall.notice(name, tonight, row["first"], why, row["release_id"], beside[row["team"]]).encode()
+        page = recall.notice(name, tonight, row["first"], why, row["release_id"], beside[row["team"]]).encode()
+        return recall.notice_archive(page) if row["file"].removesuffix(ENDING).endswith(".zip") else page
 
     return releaser(council).recall(rows, notice, now, told)
 

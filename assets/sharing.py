@@ -12,6 +12,7 @@ from governance.checkpoints import outside
 from governance.outbox import Swept
 from governance.release import RECALL, Item, Releaser
 from linkage import decisions, protection
+from summaries import recall
 from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELEASE, SOURCE_RECORD, Zone
 
 GROUP = "sharing"
@@ -21,6 +22,7 @@ PAPER = "paper"
 KINDS = ("summary", "report", "recall", "aggregate", PAPER)
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
+USED = "used"  # and whose facts it used
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -56,11 +58,26 @@ def let_out(
     Raises:
         ReleaseRefused, AuditError: see `Releaser.release_many`.
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now, items = datetime.now(UTC).replace(tzinfo=None), list(items)
+    told = {(item.kind, item.team, item.person_id): item.people or (item.person_id,) for item in items}
     rows = releaser(council, actor).release_many(items, on, now, subjects)
     for row in rows.iter_slices(1):
-        council.store.put(Zone.LEDGER, f"{BESIDE}/{row['release_id'].item()}", {"released": row})
+        people = told[row.select("kind", "team", "person_id").row(0)]
+        about = pl.DataFrame({"about": people}, schema={"about": pl.String}).drop_nulls()
+        used = row.select("kind", "team", "person_id", "file", "expires_on", output_id="release_id").join(
+            about.with_columns(pl.lit(council.store.published(), pl.Date).alias("night")), how="cross"
+        )
+        frames = {"released": row, USED: used}
+        council.store.put(Zone.LEDGER, f"{BESIDE}/{row['release_id'].item()}", frames)
     return rows
+
+
+def let_out_beside(council: Council, frame: str = "released") -> pl.DataFrame:
+    """What was let out beside the nights: RELEASE rows, or with `USED` whose facts of which night each of them used."""
+    store, none = council.store, RELEASE.empty() if frame == "released" else pl.DataFrame(schema=recall.USED)
+    folders = [f"{BESIDE}/{release_id}" for release_id in store.folders(Zone.LEDGER, BESIDE)]
+    parts = [store.get(Zone.LEDGER, f, frame).collect() for f in folders if frame in store.names(Zone.LEDGER, f)]
+    return pl.concat([none, *(part.select(none.columns) for part in parts)])
 
 
 def ever_released(council: Council) -> pl.DataFrame:
@@ -131,8 +148,7 @@ def release(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
     before = store.published_before(tonight)
     earlier = store.read(RELEASE, before) if before else RELEASE.empty()
     now = [store.get(RELEASE.zone, f"released/{tonight}/{kind}", "released").collect() for kind in KINDS]
-    asked = [store.get(Zone.LEDGER, f"{BESIDE}/{i}", "released").collect() for i in store.folders(Zone.LEDGER, BESIDE)]
-    fresh = pl.concat([RELEASE.empty(), *asked]).join(earlier, on="release_id", how="anti")
+    fresh = let_out_beside(council).join(earlier, on="release_id", how="anti")
     swept = sweep(council, tonight)
     told = {"swept": swept.gone, "misplaced": swept.misplaced, "strange": len(swept.strange)}
     yield council.write(RELEASE, tonight, pl.concat([earlier, *now, fresh]), told)

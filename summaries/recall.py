@@ -9,6 +9,8 @@ back. A record that merely joins another person undoes nothing; one that a snaps
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -38,7 +40,11 @@ TOLD = CAUSES | {
     "council": CAUSES["review"],
     "address": "",
 }
-KINDS = {"summary": "Case summary", "report": "Records to check", "flag": "Flag", "alert": "Alert", "marts": "Marts"}
+KINDS = {
+    "summary": "Case summary", "report": "Records to check", "flag": "Flag", "alert": "Alert", "marts": "Marts",
+    "export": "Export", "subject": "A person's own data",
+}  # fmt: skip
+FILES = ("summary", "report", "export", "subject")
 MARTS = "marts"
 OPEN, CLOSED = "open", "closed"
 WITHDRAWN = "withdrawn"  # stands for whoever a record that was taken back belongs to now
@@ -410,7 +416,7 @@ def unaccounted(
     """
     about = released.join(links.select("person_id", "from", "to"), on="person_id")
     about = about.filter((pl.col("from") <= pl.col("night")) & (pl.col("night") < pl.col("to")))
-    recalled = recalls.filter(pl.col("kind").is_in(["summary", "report"]))
+    recalled = recalls.filter(pl.col("kind").is_in(FILES))
     missing = about.join(recalled, left_on="release_id", right_on="output_id", how="anti")["release_id"].n_unique()
     new = recalled.filter(pl.col("night") == night)
     strange = new.join(ledger, left_on="output_id", right_on="release_id", how="anti").height
@@ -512,8 +518,7 @@ def told(rows: pl.DataFrame, opened: pl.DataFrame, outcomes: Mapping[str, str]) 
 def _output(row: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, str]:
     span = say(row["first"]) if row["first"] == row["last"] else f"{say(row['first'])} to {say(row['last'])}"
     name = {
-        "summary": row["file"],
-        "report": row["file"],
+        **dict.fromkeys(FILES, row["file"]),
         "flag": outcomes.get(str(row["output_id"]).partition("/")[0], str(row["output_id"]).partition("/")[0]),
         "alert": f"Alert {row['output_id'][:8]}",
         "marts": f"Rows of person_id {row['output_id']}",
@@ -567,6 +572,14 @@ def notice_sheet(night: date, why: str, beside: str) -> bytes:
     """The same in the place of a spreadsheet."""
     told = f"RECALLED on {say(night)}. {why} Do not rely on it. See {beside} beside this file."
     return spreadsheet(pl.DataFrame({"recalled": [told]}))
+
+
+def notice_archive(content: bytes) -> bytes:
+    """The same in the place of an archive: one that holds the page alone."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("recalled.html", (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
 
 
 def register(rows: pl.DataFrame, night: date, teams: Mapping[str, str], links: Mapping[str, int]) -> str:

@@ -789,7 +789,11 @@ RECALL = Table(
     (
         Column("recall_id", ID, "keyed hash of the output and the first night recalled"),
         Column("night", pl.Date, "the night that recalled it"),
-        Column("kind", pl.String, "summary, report, flag, alert, or marts: the rows of a person in what analysts open"),
+        Column(
+            "kind",
+            pl.String,
+            "what it was: as for release, or flag, alert, or marts: a person's rows for analysts",
+        ),
         Column("output_id", ID, "the release or alert; of a flag, its outcome and person; of marts, the person"),
         Column("team", pl.String, "who received it"),
         _PERSON_ID,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
@@ -19,9 +20,10 @@ from assets.agreements import accept
 from assets.context import NIGHT, Council
 from assets.sharing import audit_log, releaser
 from assets.summaries import SHOWN
+from governance import exports
 from governance.audit import Entry
 from governance.keys import create, key_file
-from governance.release import Item, ReleaseRefused
+from governance.release import EXPORT, SUBJECT, SUBJECT_ACCESS, Item, ReleaseRefused
 from linkage import decisions
 from pipelines.cli import main
 from summaries import changes
@@ -149,7 +151,8 @@ def different(council: Council) -> None:
 
 
 def outbox(council: Council, team: str, holds: str) -> list[Path]:
-    return [p for p in sorted((council.home / "outbox" / team).glob("*")) if holds in p.read_text("utf-8-sig")]
+    files = [p for p in sorted((council.home / "outbox" / team).glob("*")) if p.suffix != ".zip"]
+    return [p for p in files if holds in p.read_text("utf-8-sig")]
 
 
 def test_what_used_an_undone_link_is_taken_back_and_each_recipient_is_told(council: Council) -> None:
@@ -341,3 +344,57 @@ def test_the_command_lists_what_was_recalled_by_night_team_and_person(
     assert lines[0].split(",") == RECALL.schema.names() and len(lines) == 6
     wrong = CliRunner().invoke(main, ["recall", "--since", "2026-11-20", "--team", "nobody"])
     assert wrong.exit_code == 2 and "is no team here" in wrong.output
+
+
+def test_an_export_and_a_persons_own_data_that_used_an_undone_link_are_recalled_once_and_no_other(
+    council: Council,
+) -> None:
+    chosen = exports.choose(council.agreements, "council-analytics", "analysts", None, FIRST)
+    schema = {"person_id": pl.String, "age": pl.Int32, "open_to": pl.List(pl.String), "meets": pl.List(pl.String)}
+    subjects = pl.DataFrame([(who, 9, None, None) for who in (CHILD, PARENT)], schema=schema, orient="row")
+    teams = council.organisation.teams
+    (desk,) = (name for name, team in teams.items() if team.reason == SUBJECT_ACCESS)
+
+    def export(*people: str) -> Item:
+        return Item(
+            EXPORT, "analysts", "analyst", chosen.terms.reason, None, b"".join(p.encode() for p in people),
+            ("childrens-services: contact",), name=people[0], suffix=".zip", export=chosen, people=people,
+        )  # fmt: skip
+
+    def pack(person: str) -> Item:
+        until = date(2027, 1, 31)
+        return Item(
+            SUBJECT,
+            desk,
+            teams[desk].roles[0],
+            SUBJECT_ACCESS,
+            person,
+            b"<p>held</p>",
+            ("council: identity",),
+            until=until,
+        )
+
+    let = {
+        (kind, whose): sharing.let_out(council, [item], FIRST, "A. Bell", subjects).row(0, named=True)
+        for kind, whose, item in (
+            ("export", "both", export(CHILD, PARENT)), ("export", "other", export(PARENT)),
+            ("subject", "child", pack(CHILD)), ("subject", "parent", pack(PARENT)),
+        )
+    }  # fmt: skip
+    different(council)
+    assert night(council, SECOND, PARTED)
+    rows = council.store.read(RECALL, SECOND).filter(pl.col("kind").is_in(["export", "subject"]))
+    assert dict(rows.select("kind", "output_id").iter_rows()) == {
+        "export": let["export", "both"]["release_id"], "subject": let["subject", "child"]["release_id"],
+    }  # fmt: skip
+    file = council.home / "outbox" / let["export", "both"]["file"]
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist() == ["recalled.html"] and b"RECALLED" in archive.read("recalled.html")
+    assert b"RECALLED" in (council.home / "outbox" / let["subject", "child"]["file"]).read_bytes()
+    assert (council.home / "outbox" / let["export", "other"]["file"]).read_bytes() == PARENT.encode()
+    (told,) = outbox(council, "analysts", "<h1>Recall of 21 November 2026</h1>")
+    assert "destroy every copy" in told.read_text() and Path(let["export", "both"]["file"]).name in told.read_text()
+    (officer,) = outbox(council, desk, "<h1>Recall of 21 November 2026</h1>")
+    assert "personal data breach" in officer.read_text()
+    assert night(council, THIRD, PARTED)
+    assert council.store.read(RECALL, THIRD).filter(pl.col("night") == THIRD).is_empty()

@@ -166,8 +166,8 @@ def night(day: datetime | None) -> None:
     )
     if not outcome.succeeded:
         raise click.ClickException(
-            f"The night of {when} stopped; what was published before still stands. "
-            "The Dagster UI (kinfold serve) shows the step and why. Run it again once that is mended."
+            f"The night of {when} stopped; what was published before still stands. {outcome.reason}\n"
+            "Run it again once that is mended; the Dagster UI (kinfold serve) shows each step."
         )
     click.echo(f"Published the night of {when}: {council.home / 'marts' / 'current.duckdb'}")
     for told in council.agreements.unsettled:

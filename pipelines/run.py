@@ -157,6 +157,17 @@ def _execute(
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
-    """Why steps failed, where Kinfold itself said so."""
-    told = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
-    return "; ".join(failure.description or "" for failure in told if failure)
+    """Why steps failed and which checks held the night up, as the guard lets it be said: never with a value."""
+    told = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            error = data.error.cause or data.error if data.error else None
+            told.append(said or (error.message.partition(": ")[2].strip() if error else f"{event.step_key} stopped"))
+    held = [
+        f"the check {check.check_name} of {check.asset_key.to_user_string()} did not pass"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.blocking
+    ]
+    return "; ".join(dict.fromkeys([*held, *told]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from pipelines.guard import StepFailed, guarded
+from pipelines.guard import StepFailed, guard_all, guarded
+from pipelines.run import _why
 from warehouse.store import StoreError
 
 CANARY = "QUIXOTE-8675309"
@@ -35,3 +36,24 @@ def test_a_step_that_yields_is_guarded_while_it_yields() -> None:
     with pytest.raises(StepFailed, match=r"a step stopped on ValueError at tests/pipelines/test_guard\.py") as told:
         next(made)
     assert CANARY not in str(told.value)
+
+
+def test_whoever_runs_a_night_is_told_which_check_or_step_stopped_it_and_nobodys_value() -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("adds_up", asset="counted", blocking=True)])
+    def counted() -> object:
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, metadata={"whose": CANARY})])
+
+    @dg.asset
+    def talkative() -> None:
+        raise ValueError(CANARY)
+
+    @dg.asset
+    def ours() -> None:
+        raise StoreError("restore it from a backup")
+
+    guard_all([counted, talkative, ours], [])
+    quiet = dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}})
+    done = dg.materialize([counted, talkative, ours], instance=quiet, raise_on_error=False)
+    said = _why(done)
+    assert "the check adds_up of counted did not pass" in said and "restore it from a backup" in said
+    assert "step talkative stopped on ValueError at tests/pipelines/test_guard.py" in said and CANARY not in said

@@ -5,6 +5,7 @@ What belongs here: when it is looked at, and which tables its questions are aske
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -32,6 +33,7 @@ from warehouse.tables import (
 
 COUNTED = "audit_marts"
 CHECK, AGAIN, OUTSIDE = "audit_log_is_whole", "audit_log_is_whole_still", "a_checkpoint_is_kept_outside"
+VAULT, NIGHTLY = "vault", "kinfold night"  # what the log has each night of the vault, and by whom
 MARTS = "marts-governance"  # below the data folder, beside the analysts' marts
 KEEP = 3  # nights
 NO_COPY = (
@@ -73,7 +75,7 @@ def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noq
 )
 def looked_at(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Stop the night before anything leaves where the log cannot be trusted."""
-    verdict = audit_log(council).look(night_of(context, council))
+    verdict = vault_held(council, audit_log(council).look(night_of(context, council)))
     yield made(LOOKED_AT, verdict.entries, more={"checked": verdict.checked, "checkpoints": verdict.against})
     yield _result(CHECK, LOOKED_AT, verdict)
 
@@ -92,6 +94,8 @@ def looked_at(context: dg.AssetExecutionContext, council: dg.ResourceParam[Counc
 def counted(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council]) -> Iterator[object]:
     """Look at what the night logged, count it, and keep a checkpoint outside before anything is published."""
     tonight, log = night_of(context, council), audit_log(council)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    log.append([Entry(now, NIGHTLY, None, VAULT, None, None, None, None, case=str(council.store.vault_changes()))])
     verdict = log.look(tonight)
     if log.copies and not verdict.problems:
         log.keep_copy(log.copies)
@@ -105,6 +109,18 @@ def counted(context: dg.AssetExecutionContext, council: dg.ResourceParam[Council
         severity=dg.AssetCheckSeverity.WARN,
         description=None if log.copies else NO_COPY,
     )
+
+
+def vault_held(council: Council, verdict: Verdict) -> Verdict:
+    """A verdict on the log, and whether the vault and its register are as new as the log says."""
+    told = audit_log(council).frame().filter(pl.col("action") == VAULT)["case"].drop_nulls()
+    if told.is_empty() or council.store.vault_changes() >= int(told[-1]):
+        return verdict
+    problem = (
+        "vault/ and ledger/vault.log are older than the log says: somebody put back an earlier day's. Restore vault/, "
+        "ledger/ and keys/ from one backup."
+    )
+    return replace(verdict, problems=(*verdict.problems, problem))
 
 
 def publish(council: Council, night: date) -> dict[str, int]:

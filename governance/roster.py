@@ -1,8 +1,9 @@
 """Which generation of each folder of the vault is the live one, so that yesterday's, put back, is told from today's.
 
 What belongs here: an append-only list that nobody can change without the key. Files say by themselves which folder and
-generation they belong to; only this says whether that one is still in force. Whoever puts back the whole data folder,
-this list included, is found out by the audit log's checkpoint, which is kept elsewhere.
+generation they belong to; only this says whether that one is still in force. Whoever puts this list back together with
+the vault is found out by the audit log, which has each night how many lines it had; whoever puts that back too, by the
+log's checkpoint, which is kept elsewhere.
 """
 
 from __future__ import annotations
@@ -57,6 +58,15 @@ class Roster:
         self._catch_up()
         return sorted(folder for folder, either in self._live.items() if None not in either)
 
+    def changes(self) -> int:
+        """How many lines were ever written: it never falls, so that an older list is told from a newer one.
+
+        Raises:
+            StoreError: the list is missing, or not what Kinfold wrote.
+        """
+        self._catch_up()
+        return self._changes
+
     def promise(self, folder: str, generation: Generation) -> None:
         """Say, before it is done, that a generation is to take the place of a folder's present one."""
         with self._locked():
@@ -77,7 +87,7 @@ class Roster:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
-        self._file, self._read, self._lines, self._mac = 0, 0, 0, START
+        self._file, self._read, self._lines, self._mac, self._changes = 0, 0, 0, START, 0
         self._live: dict[str, tuple[Generation, ...]] = {}
 
     def _catch_up(self) -> None:
@@ -108,25 +118,25 @@ class Roster:
         try:
             said = json.loads(line)
             mac = said.pop("mac")
-            folder, either = said["folder"], tuple(said["live"])
-            good = hmac.compare_digest(mac, self._seal(said))
+            folder, either, number = said["folder"], tuple(said["live"]), said.get("n", self._changes + 1)
+            good = hmac.compare_digest(mac, self._seal(said)) and number > self._changes
         except (ValueError, KeyError, TypeError, AttributeError):
             good = False
         if not good:
-            number = self._lines
+            at = self._lines
             self._forget()
             raise StoreError(
-                f"ledger/vault.log:{number} is not what Kinfold wrote there, or under another key. Restore vault/ and "
+                f"ledger/vault.log:{at} is not what Kinfold wrote there, or under another key. Restore vault/ and "
                 "ledger/ from the same backup."
             )
-        self._mac = mac
+        self._mac, self._changes = mac, number
         self._live[folder] = either
         if either == (None,):
             del self._live[folder]
 
     def _line(self, folder: str, either: tuple[Generation, ...]) -> bytes:
         """The next line, as it will be read."""
-        said = {"folder": folder, "live": list(dict.fromkeys(either))}
+        said = {"folder": folder, "live": list(dict.fromkeys(either)), "n": self._changes + 1}
         return json.dumps({**said, "mac": self._seal(said)}, sort_keys=True).encode() + b"\n"
 
     def _seal(self, said: Mapping[str, object]) -> str:
@@ -148,8 +158,9 @@ class Roster:
 
     def _write_anew(self, found: Mapping[str, tuple[Generation, ...]]) -> None:
         """Write the list with one line a folder, beside the old one, and put it in its place by one rename."""
-        found = dict(found)
+        found, before = dict(found), self._changes
         self._forget()
+        self._changes = before
         fresh = self.path.with_name(f".{self.path.name}~{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for folder, either in sorted(found.items()):

@@ -55,13 +55,15 @@ def verify(kept: tuple[Path, ...]) -> None:
     A log that was put back to an earlier day, or written anew by somebody with the key, is found by a kept checkpoint
     alone. Ends with exit code 1 where anything is wrong.
     """
+    from assets.audit import vault_held
     from assets.context import Council
     from assets.sharing import audit_log
     from summaries.audit import state
 
-    log = audit_log(Council.open())
+    council = Council.open()
+    log = audit_log(council)
     places = kept or ((log.copies,) if log.copies else ())
-    verdict = log.examine(places)
+    verdict = vault_held(council, log.examine(places))
     for problem in verdict.problems:
         click.echo(problem)
     if verdict.more:

@@ -46,6 +46,9 @@ class Roster(Protocol):
     def folders(self) -> list[str]:
         """The folders that there must be."""
 
+    def changes(self) -> int:
+        """How many changes were ever made; never fewer."""
+
     def promise(self, folder: str, generation: str | None) -> None:
         """Say that a generation is about to take the place of the present one."""
 
@@ -161,6 +164,14 @@ class Store:
         """Names of the frames in a written folder, sorted; empty where there is none."""
         generation = self._found(zone, folder)
         return sorted({_LATER.sub("", p.stem) for p in generation.glob("*.parquet")}) if generation else []
+
+    def vault_changes(self) -> int:
+        """How many changes to the vault its register has; never fewer, unless an older register was put back.
+
+        Raises:
+            StoreError: the register is missing, or not what Kinfold wrote.
+        """
+        return self._roster.changes()
 
     def written(self, zone: Zone) -> list[str]:
         """Every written folder of a zone, those of canonical tables too, sorted."""

@@ -827,7 +827,7 @@ ACCESS_LOG = Table(
             "action",
             pl.String,
             "release, reveal, many (its user has revealed many in a day), read, audit (the log was asked), refuse, "
-            "recall, accept (of a vault file that was put back); of stewards decide, withdraw, protect, unprotect, "
+            "recall, vault (each night, how often it was changed), accept (of a vault file that was put back); of stewards decide, withdraw, protect, unprotect, "
             "matching, export; of people's own requests find, subject, object, correct, withhold, erase, override",
         ),
         Column("team", pl.String, "for which team"),
@@ -835,7 +835,11 @@ ACCESS_LOG = Table(
         Column("reason", pl.String, "why"),
         Column("agreement", pl.String, "the agreement and clause that answered"),
         Column("release_id", ID, "the release, where there was one"),
-        Column("case", pl.String, "the reference of the case for which somebody asked, where there was one"),
+        Column(
+            "case",
+            pl.String,
+            "the reference of the case for which somebody asked; of vault, its changes so far",
+        ),
         Column("account", pl.String, "the account of the machine that wrote it, beside whoever the actor claims to be"),
     ),
 )

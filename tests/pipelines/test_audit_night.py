@@ -31,6 +31,7 @@ from warehouse.tables import (
     PERSON_LINK,
     RELEASE,
     Table,
+    Zone,
 )
 
 TONIGHT = date(2026, 11, 20)
@@ -223,3 +224,33 @@ def test_the_report_tells_what_is_refused_and_out_of_the_ordinary_and_whose_data
     ):
         assert told in text
     assert not any(one in text for one in (AMY, EARLIER, SISTER, SUMMARY, "CS-1", "<b>bob"))
+
+
+def test_an_attacker_cannot_put_back_yesterdays_vault_together_with_its_register(council: Council) -> None:
+    def noted() -> None:
+        changes = str(council.store.vault_changes())
+        audit_log(council).append([Entry(NOON, audit.NIGHTLY, None, audit.VAULT, None, None, None, None, case=changes)])
+
+    def verdict() -> Result:
+        return CliRunner().invoke(main, ["audit", "verify"])
+
+    council.store.put(Zone.VAULT, "names", {"names": pl.DataFrame({"name": ["of yesterday"]})})
+    noted()
+    yesterday = council.home.parent / "yesterday"
+    shutil.copytree(council.home / "vault", yesterday / "vault", symlinks=True)
+    shutil.copy(council.home / "ledger" / "vault.log", yesterday)
+    council.store.put(Zone.VAULT, "names", {"names": pl.DataFrame({"name": ["of today"]})})
+    noted()
+    assert verdict().exit_code == 0
+    shutil.rmtree(council.home / "vault")
+    shutil.copytree(yesterday / "vault", council.home / "vault", symlinks=True)
+    shutil.copy(yesterday / "vault.log", council.home / "ledger")
+    again = Council.open(PROJECT / "sites" / "harrowmere", council.home)
+    assert again.store.get(Zone.VAULT, "names", "names").collect()["name"].to_list() == ["of yesterday"]
+    said = verdict()
+    assert said.exit_code == 1 and "older than the log says" in said.output
+    looked = dg.materialize(
+        [audit.looked_at], resources={"council": again}, tags={NIGHT: str(TONIGHT)}, raise_on_error=False,
+        instance=dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}),
+    )  # fmt: skip
+    assert not looked.success

@@ -827,7 +827,7 @@ ACCESS_LOG = Table(
             "action",
             pl.String,
             "release, reveal, many (its user has revealed many in a day), read, audit (the log was asked), refuse, "
-            "recall, vault (each night, how often it was changed), accept (of a vault file that was put back); of stewards "
+            "recall, vault (each night, how often it was changed), accept (of a vault file put back); of stewards "
             "decide, withdraw, protect, unprotect, "
             "matching, export; of people's own requests find, subject, object, correct, withhold, erase, override",
         ),

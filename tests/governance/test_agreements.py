@@ -23,6 +23,7 @@ from governance.agreements import (
     needs_met,
     subjects,
 )
+from governance.agreements import covered as section_covers
 from governance.organisation import Length, load_organisation
 from warehouse.site import SiteError
 
@@ -186,6 +187,31 @@ def test_the_expression_covers_whom_the_question_covers(age, open_to, home):
     for agreement in agreements:
         expected = agreements.covers(agreement.name, Subject(age, open_to, home))
         assert frame.select(agreements.covering(agreement.name)).item() is expected
+
+
+@given(
+    age=st.none() | st.integers(0, 100),
+    services=st.frozensets(st.sampled_from(["childrens_social_care", "early_help", "adult_social_care", "housing"])),
+    needs=st.frozensets(st.sampled_from(["later-life-support", "exclusion"])),
+    asked=st.tuples(
+        st.frozensets(st.sampled_from(["childrens_social_care", "early_help"])), st.none() | st.just(18),
+        st.none() | st.just(75), st.frozensets(st.just("later-life-support")),
+    ),
+)  # fmt: skip
+def test_a_section_covers_those_of_the_service_the_age_or_the_need_that_it_names_and_nobody_else(
+    age, services, needs, asked
+):
+    open_to, under, from_, meets = asked
+    row = {
+        "age": [age], "services": [sorted(services)], "needs": [sorted(needs)], "open_to": [sorted(open_to)],
+        "age_under": [under], "age_from": [from_], "meets": [sorted(meets)],
+    }  # fmt: skip
+    lists = {name: pl.List(pl.String) for name in ("services", "needs", "open_to", "meets")}
+    frame = pl.DataFrame(row, schema_overrides={**lists, **dict.fromkeys(("age", "age_under", "age_from"), pl.Int32)})
+    young, old = age is not None and age < (under or 0), age is not None and age >= (from_ or 999)
+    assert frame.select(section_covers()).item() is bool(services & open_to or needs & meets or young or old)
+    everyone = [pl.lit(None, frame.schema[name]).alias(name) for name in ("open_to", "age_under", "age_from", "meets")]
+    assert frame.with_columns(everyone).select(section_covers()).item() is True
 
 
 def test_subjects_are_ages_and_open_services_on_the_day():

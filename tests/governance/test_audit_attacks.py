@@ -432,6 +432,15 @@ def test_an_attacker_cannot_pass_for_another_by_a_second_spelling_of_a_name(plac
     assert log.frame()["actor"][-1] == "José"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another")
+def test_an_attacker_cannot_hide_behind_the_account_that_they_became(monkeypatch):
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setenv("SUDO_UID", str(nobody.pw_uid))
+    if login() != nobody.pw_name:
+        pytest.skip("the kernel knows who signed in, and no variable says otherwise")
+    assert account() == "nobody as root"
+
+
 def test_an_attacker_cannot_claim_another_account_of_the_machine(monkeypatch, place):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "boss")

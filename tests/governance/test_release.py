@@ -201,9 +201,13 @@ def test_a_file_that_another_process_is_writing_is_left_alone_and_a_dead_ones_go
 
 def test_a_report_that_a_newer_one_replaces_is_taken_back_and_nothing_else_can_be(releaser, tmp_path):
     file = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)["file"].item()
-    outside = tmp_path / "kept.html"
-    outside.write_bytes(b"x")
-    releaser.retire(["../kept.html", f"{file.split('/')[0]}/index.html"])
-    assert files(tmp_path) and outside.exists()
+    team, name = file.split("/")
+    outside = [tmp_path / "kept.html", tmp_path / name]  # beside the outbox, one of them called as a release is
+    for path in outside:
+        path.write_bytes(b"x")
+    releaser.retire(["../kept.html", f"../{name}", f"{team}/index.html"])
+    assert files(tmp_path) and all(path.exists() for path in outside)
+    for path in outside:
+        path.unlink()
     releaser.retire([file, file])
     assert not files(tmp_path)

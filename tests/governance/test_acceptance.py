@@ -73,6 +73,18 @@ def test_what_was_accepted_counts_and_the_audit_log_has_it_first(world):
     assert world.accept() == [], "nothing was changed"
 
 
+def test_what_was_accepted_gives_what_the_file_says_and_of_the_councils_departments_too(world):
+    written, given = load_agreements(world.site), world.counted()
+    for name, team in written.council.teams.items():
+        for role in team.roles:
+            for reason in written.council.reasons:
+                asked = (name, role, reason, NIGHT)
+                assert given.sections(*asked).equals(written.sections(*asked)), asked
+    told = given.sections("mash", "social_worker", "new_contact", NIGHT)
+    of = told.filter(category="involvement")["partner"]
+    assert set(written.council.departments) <= set(of) and written.council.departments
+
+
 def test_an_agreement_that_nobody_accepted_gives_nothing_and_says_what_to_run(tmp_path):
     world = World(tmp_path)
     answer = world.counted().permits(ASKED)

@@ -386,6 +386,17 @@ def test_an_attacker_cannot_keep_the_list_of_names_beyond_the_files_that_it_list
     assert not files(place)
 
 
+def test_an_attacker_cannot_have_a_recall_write_over_a_file_outside_the_outbox(releaser: Releaser, place: Path) -> None:
+    row = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    name = Path(row["file"].item()).name
+    outside = place.parent / name
+    outside.write_bytes(b"theirs")
+    for file in (f"../{name}", f"{place.parent}/{name}"):
+        changed = row.with_columns(file=pl.lit(file), sha256=pl.lit(None, pl.String))
+        assert releaser.recall(changed, lambda _: b"RECALLED", NOW) == 0
+    assert outside.read_bytes() == b"theirs"
+
+
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_an_attacker_cannot_keep_a_recalled_file_by_renaming_or_as_it_is_encrypted(
     releaser: Releaser, sealing: Releaser, place: Path, log: AuditLog, encrypted: bool

@@ -9,7 +9,7 @@ demo: .venv/ready
 	@$(BIN)/kinfold demo --people $(PEOPLE)
 
 test: .venv/ready lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .

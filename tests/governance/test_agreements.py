@@ -459,6 +459,18 @@ def test_an_attacker_cannot_pass_on_through_a_team_of_another_party_what_nobody_
         load_agreements(site)
 
 
+def test_an_attacker_cannot_have_what_one_party_gave_reach_another_by_an_agreement_that_was_never_checked(site):
+    edited(site, "  - {team: early-help,", "  - {team: schools-data, roles: [data_owner]}\n  - {team: early-help,")
+    edited(site, "look_back: 1y, to: [early-help]}", "look_back: 1y, to: [early-help, schools-data]}")
+    made = load_agreements(edited(site, "onward_sharing: none", ONWARD))
+    asked = replace(ASKED, team="schools-data", role="data_owner")
+    seen = ("schools-data", "data_owner", "new_contact", NIGHT)
+    assert made.permits(asked).allowed and made.sections(*seen)["category"].to_list() == ["missing_episode"]
+    bare = Agreements([each.model_copy(update={"onward_sharing": ()}) for each in made], made.council)
+    assert "lets nothing of 'police' go on to 'schools'" in bare.permits(asked).why and bare.sections(*seen).is_empty()
+    assert bare.permits(ASKED).allowed, "the council's own team is not another party"
+
+
 def test_a_team_of_a_party_that_has_not_signed_receives_nothing(site):
     file = "data-quality.agreement.yaml"
     shutil.copy(HARROWMERE / "agreements" / file, site / "agreements")

@@ -205,8 +205,11 @@ def test_a_report_that_a_newer_one_replaces_is_taken_back_and_nothing_else_can_b
     outside = [tmp_path / "kept.html", tmp_path / name]  # beside the outbox, one of them called as a release is
     for path in outside:
         path.write_bytes(b"x")
-    releaser.retire(["../kept.html", f"../{name}", f"{team}/index.html"])
-    assert files(tmp_path) and all(path.exists() for path in outside)
+    listing = tmp_path / "outbox" / team / "index.html"
+    listing.write_bytes(b"x")
+    releaser.retire(["../kept.html", f"../{name}", f"{team}/index.html", f"{team}/../../kept.html"])
+    assert listing.exists() and all(path.exists() for path in outside)
+    listing.unlink()
     for path in outside:
         path.unlink()
     releaser.retire([file, file])

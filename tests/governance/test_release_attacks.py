@@ -434,3 +434,9 @@ def test_an_attacker_cannot_plant_a_script_in_a_stamp(agreements: Agreements, lo
     row = Releaser(place, Agreements(changed, agreements.council), log, RING).release(SUMMARY, NIGHT, NOW, SUBJECTS)
     text = (place / row["file"].item()).read_text()
     assert "<script" not in text and "&lt;script&gt;" in text and "\u202e" not in text and "\x1b" not in text
+
+
+def test_a_recalled_file_that_is_gone_stays_gone(releaser: Releaser, place: Path) -> None:
+    row = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    (place / row["file"].item()).unlink()
+    assert releaser.recall(row, lambda _: b"RECALLED", NOW) == 0 and not files(place)

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -282,10 +282,19 @@ def test_an_attacker_cannot_let_out_an_export_whose_terms_were_made_up(
         exports.choose(agreements, "council-analytics", "analysts", None, date(2027, 4, 1))
 
 
+def sealed_for_the_team(agreements: Agreements) -> tuple[Agreements, Outgoing]:
+    """The same agreements, of which one has all that its recipients are given encrypted."""
+    to = [tuple(r.model_copy(update={"encrypt": r.team == "analysts"}) for r in one.recipients) for one in agreements]
+    every = [one.model_copy(update={"recipients": whom}) for one, whom in zip(agreements, to, strict=True)]
+    other = Agreements(every, agreements.council)
+    return other, exports.choose(other, "council-analytics", "analysts", None, NIGHT)
+
+
+@pytest.mark.parametrize("by", [lambda made: varied(made, encrypt=True), sealed_for_the_team])
 def test_an_attacker_gets_no_export_in_plain_where_the_agreement_has_it_encrypted(
-    agreements: Agreements, log: AuditLog, tmp_path: Path
+    agreements: Agreements, log: AuditLog, tmp_path: Path, by: Callable[[Agreements], tuple[Agreements, Outgoing]]
 ) -> None:
-    other, outgoing = varied(agreements, encrypt=True)
+    other, outgoing = by(agreements)
     assert other.sealed_teams(NIGHT) == {"analysts"} and agreements.sealed_teams(NIGHT) == set()
     with pytest.raises(ReleaseRefused, match=r"keys/analysts\.asc"):
         Releaser(tmp_path / "outbox", other, log, RING).release(

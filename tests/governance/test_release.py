@@ -14,6 +14,7 @@ from governance.agreements import load_agreements
 from governance.audit import AuditError, AuditLog
 from governance.keys import KeyRing
 from governance.release import Item, Releaser, ReleaseRefused
+from governance.stamp import PLACE
 from warehouse.tables import RELEASE
 
 SITE = Path(__file__).parents[2] / "sites/harrowmere"
@@ -214,3 +215,12 @@ def test_a_report_that_a_newer_one_replaces_is_taken_back_and_nothing_else_can_b
         path.unlink()
     releaser.retire([file, file])
     assert not files(tmp_path)
+
+
+def test_a_page_that_has_a_place_for_the_stamp_has_it_there_once(releaser, tmp_path):
+    page = f"<html><body><p>first</p>{PLACE}<p>last</p></body></html>".encode()
+    releaser.release(replace(SUMMARY, content=page), NIGHT, NOW, SUBJECTS)
+    (path,) = files(tmp_path)
+    text = path.read_text()
+    assert text.startswith("<html><body><p>first</p>") and text.endswith("<p>last</p></body></html>")
+    assert PLACE not in text and text.count("Purpose") == 1

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.context import Council, made, night_of
 from assets.monitoring import deliveries_of
-from assets.sharing import GROUP, LOOKED_AT, USED, audit_log, let_out_beside, logged, releaser
+from assets.sharing import GROUP, LOOKED_AT, USED, audit_log, let_out_beside, logged, looks, releaser
 from assets.summaries import RECALL_FILE as FILE
 from assets.summaries import RECALLED as STATE
 from assets.summaries import SHOWN
@@ -254,8 +254,8 @@ def _used(council: Council, links: pl.DataFrame, nights: Sequence[date]) -> pl.D
         else:
             continue
         parts.append(frame.filter(pl.col("about").is_in(people)).with_columns(night=pl.lit(night)))
-    beside = let_out_beside(council, USED).lazy().filter(pl.col("about").is_in(people))
-    return pl.concat([*parts, beside]).collect()
+    beside = pl.concat([let_out_beside(council, USED), looks(council, USED)]).lazy()
+    return pl.concat([*parts, beside.filter(pl.col("about").is_in(people))]).collect()
 
 
 def _concerned(links: pl.DataFrame, nights: Sequence[date]) -> list[date]:
@@ -323,15 +323,22 @@ def _item(council: Council, team: str, name: str, content: bytes, suffix: str, u
 
 
 def _opened(council: Council, new: pl.DataFrame) -> pl.DataFrame:
-    """Who is known to have opened a file: release_id, opened (roles and days)."""
+    """Who is known to have opened a file, or to have been shown something: release_id, opened (roles and days)."""
     empty = pl.DataFrame(schema={"release_id": pl.String, "opened": pl.String})
     if new.is_empty():
         return empty
     read = audit_log(council).frame().filter(pl.col("action").is_in(["read", "reveal"]))
-    said = pl.format("{}, {}", pl.coalesce("role", "actor"), pl.col("at").dt.strftime("%-d %B %Y"))
-    seen = read.join(new, left_on="release_id", right_on="output_id", how="semi").sort("at")
+    day = pl.col("at").dt.strftime("%-d %B %Y")
+    files = read.select("release_id", "at", said=pl.format("{}, {}", pl.coalesce("role", "actor"), day))
+    shown = looks(council).select(
+        pl.col("output_id").alias("release_id"), "at", said=pl.format("{}, {}, for the case {}", "role", day, "case")
+    )
+    seen = pl.concat([files, shown]).join(new, left_on="release_id", right_on="output_id", how="semi").sort("at")
     return pl.concat(
-        [empty, seen.group_by("release_id").agg(said.unique(maintain_order=True).str.join("; ").alias("opened"))]
+        [
+            empty,
+            seen.group_by("release_id").agg(pl.col("said").unique(maintain_order=True).str.join("; ").alias("opened")),
+        ]
     )
 
 

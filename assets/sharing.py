@@ -10,7 +10,9 @@ from assets.context import Council, night_of
 from governance.audit import AuditLog, Entry, login
 from governance.checkpoints import outside
 from governance.outbox import Swept
+from governance.pseudonyms import hashed
 from governance.release import RECALL, Item, Releaser
+from governance.reveal import Asker
 from linkage import decisions, protection
 from summaries import recall
 from warehouse.tables import ACCESS_LOG, DWELLING, OUTPUT_USE, PERSON_LINK, RELEASE, SOURCE_RECORD, Zone
@@ -23,6 +25,8 @@ KINDS = ("summary", "report", "recall", "aggregate", PAPER)
 TOLD = "told"  # what was let out after a delivery, by feed, delivery and what the load came to
 BESIDE = "let_out"  # what somebody lets out beside the night, in the ledger by release
 USED = "used"  # and whose facts it used
+LOOKS = "looked_at"  # the same of what was shown on a screen alone, and to whom
+LOOK = pl.Schema([*dict.fromkeys(("output_id", "role", "case"), pl.String()).items(), ("at", pl.Datetime("us"))])
 
 
 def assets(accepted: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:  # noqa: ARG001 - every stage is given it
@@ -70,6 +74,27 @@ def let_out(
         frames = {"released": row, USED: used}
         council.store.put(Zone.LEDGER, f"{BESIDE}/{row['release_id'].item()}", frames)
     return rows
+
+
+def note_shown(council: Council, asker: Asker, person_id: str, night: date, at: datetime) -> None:
+    """Keep for a recall that a person, as a night had them, was shown on a screen; the audit log has it by then.
+
+    Args:
+        at: when, naive UTC.
+    """
+    text = "\x1f".join((recall.SCREEN, asker.team, person_id, at.isoformat()))
+    output_id = hashed(pl.Series([text]), council.ring.key("recall")).item()
+    row = {"kind": recall.SCREEN, "output_id": output_id, "team": asker.team, "person_id": person_id}
+    used = pl.DataFrame([row | {"about": person_id, "file": None, "expires_on": None, "night": night}], recall.USED)
+    look = pl.DataFrame([{"output_id": output_id, "role": asker.role, "at": at, "case": asker.case}], LOOK)
+    council.store.put(Zone.LEDGER, f"{LOOKS}/{output_id}", {USED: used, "look": look})
+
+
+def looks(council: Council, frame: str = "look") -> pl.DataFrame:
+    """What was shown on a screen, as `LOOK`; or with `USED` who it was, as which night had them."""
+    store, none = council.store, pl.DataFrame(schema=LOOK if frame == "look" else recall.USED)
+    parts = [store.get(Zone.LEDGER, f"{LOOKS}/{i}", frame).collect() for i in store.folders(Zone.LEDGER, LOOKS)]
+    return pl.concat([none, *parts])
 
 
 def let_out_beside(council: Council, frame: str = "released") -> pl.DataFrame:

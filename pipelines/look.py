@@ -16,7 +16,7 @@ import polars as pl
 
 from assets.context import Council
 from assets.history import standing
-from assets.sharing import audit_log, hidden_people
+from assets.sharing import audit_log, hidden_people, note_shown
 from governance.agreements import Subject
 from governance.inert import line
 from governance.organisation import COUNCIL
@@ -49,13 +49,14 @@ def look(council: Council, asker: Asker, person_id: str, clock: Callable[[], dat
     store, log, at = council.store, audit_log(council), clock()
     night = store.published()
     golden = store.scan(PERSON).filter(pl.col("person_id") == person_id).collect() if night else None
-    if golden is None or golden.is_empty():
+    if night is None or golden is None or golden.is_empty():
         log.append([known(asker, council.organisation).entry(REFUSE, None, None, at)])
         raise RevealRefused(f"{NOT_HERE}. `kinfold person history` says what became of an id.")
     on = at.replace(tzinfo=UTC).astimezone(ZoneInfo(council.organisation.timezone)).date()
     subject, beside = _subjects(council, person_id, on)
     partners = {COUNCIL, *(contract.partner for contract in council.contracts.values())}
     revealed = reveal(council.agreements, log, asker, person_id, partners, at, on, subject, beside)
+    note_shown(council, asker, person_id, night, at)
     cited, names = revealed.asked.cited, {p.id: p.name for p in council.organisation.parties}
     hidden = bool(hidden_people(council, [person_id]))
     parts = [(f"{names[COUNCIL]}, best supported values", _golden(golden.row(0, named=True), hidden))]

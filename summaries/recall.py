@@ -42,10 +42,10 @@ TOLD = CAUSES | {
 }
 KINDS = {
     "summary": "Case summary", "report": "Records to check", "flag": "Flag", "alert": "Alert", "marts": "Marts",
-    "export": "Export", "subject": "A person's own data",
+    "export": "Export", "subject": "A person's own data", "reveal": "Shown on a screen",
 }  # fmt: skip
 FILES = ("summary", "report", "export", "subject")
-MARTS = "marts"
+MARTS, SCREEN = "marts", "reveal"
 OPEN, CLOSED = "open", "closed"
 WITHDRAWN = "withdrawn"  # stands for whoever a record that was taken back belongs to now
 _RANK = {cause: rank for rank, cause in enumerate(CAUSES)}
@@ -522,6 +522,7 @@ def _output(row: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, st
         "flag": outcomes.get(str(row["output_id"]).partition("/")[0], str(row["output_id"]).partition("/")[0]),
         "alert": f"Alert {row['output_id'][:8]}",
         "marts": f"Rows of person_id {row['output_id']}",
+        SCREEN: "Who somebody is",
     }[row["kind"]]
     return {
         "kind": KINDS[row["kind"]],

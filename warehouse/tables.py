@@ -792,9 +792,9 @@ RECALL = Table(
         Column(
             "kind",
             pl.String,
-            "what it was: as for release, or flag, alert, or marts: a person's rows for analysts",
+            "what it was: as for release, or flag, alert, reveal (on a screen), or marts: a person's rows for analysts",
         ),
-        Column("output_id", ID, "the release or alert; of a flag, its outcome and person; of marts, the person"),
+        Column("output_id", ID, "the release, alert or look; of a flag, its outcome and person; of marts, the person"),
         Column("team", pl.String, "who received it"),
         _PERSON_ID,
         Column("about", pl.List(pl.String), "the ids, as they were then, of whom something wrong was shown"),

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from assets.agreements import accept
 from assets.context import Council
-from assets.sharing import audit_log, ever_released, let_out, sweep
+from assets.sharing import USED, audit_log, ever_released, let_out, looks, sweep
 from governance.audit import AuditError
 from governance.keys import create, key_file
 from governance.pseudonyms import record_ids
@@ -88,11 +88,16 @@ def told(council: Council, person: str, asker: Asker = ASKER) -> str:
     return "\n".join(lines(look(council, asker, person, lambda: WHEN), asker))
 
 
-def test_who_somebody_is_stands_on_the_terminal_and_in_the_log_alone(council: Council) -> None:
+def test_who_somebody_is_stands_on_the_terminal_alone_and_the_ledger_keeps_that_it_was_shown(council: Council) -> None:
     before = {p for p in council.home.rglob("*") if "audit" not in p.parts}
     said = told(council, EVE)
     assert "=HOSTILE" in said and "30 January 2014" in said and "for the case REV-7, by record-review v1" in said
-    assert {p for p in council.home.rglob("*") if "audit" not in p.parts} == before
+    added = {p for p in council.home.rglob("*") if "audit" not in p.parts} - before
+    assert {p.relative_to(council.home).parts[:2] for p in added} == {("ledger", "looked_at")}
+    (used,) = looks(council, USED).rows(named=True)
+    assert (used["about"], used["night"], used["team"], used["kind"]) == (EVE, NIGHT, "data-stewards", "reveal")
+    kept = str(used) + str(looks(council).rows())
+    assert not [word for word in ("EVE", "HOSTILE", "STATION") if word in kept] and "REV-7" in kept
     entry = audit_log(council).frame().row(-1, named=True)
     assert (entry["action"], entry["person_id"], entry["case"]) == ("reveal", EVE, "REV-7")
 

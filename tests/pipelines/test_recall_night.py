@@ -24,6 +24,7 @@ from governance import exports
 from governance.audit import Entry
 from governance.keys import create, key_file
 from governance.release import EXPORT, SUBJECT, SUBJECT_ACCESS, Item, ReleaseRefused
+from governance.reveal import Asker
 from linkage import decisions
 from pipelines.cli import main
 from summaries import changes
@@ -346,7 +347,7 @@ def test_the_command_lists_what_was_recalled_by_night_team_and_person(
     assert wrong.exit_code == 2 and "is no team here" in wrong.output
 
 
-def test_an_export_and_a_persons_own_data_that_used_an_undone_link_are_recalled_once_and_no_other(
+def test_an_export_a_persons_own_data_and_a_look_that_used_an_undone_link_are_recalled_once_and_no_other(
     council: Council,
 ) -> None:
     chosen = exports.choose(council.agreements, "council-analytics", "analysts", None, FIRST)
@@ -381,12 +382,20 @@ def test_an_export_and_a_persons_own_data_that_used_an_undone_link_are_recalled_
             ("subject", "child", pack(CHILD)), ("subject", "parent", pack(PARENT)),
         )
     }  # fmt: skip
+    asker = Asker("A. Khan", "mash", "social_worker", "open_case", "CSC-104")
+    for person, case in ((CHILD, "CSC-104"), (PARENT, "CSC-105")):
+        sharing.note_shown(council, replace(asker, case=case), person, FIRST, NOW)
+    looks = sharing.looks(council)
     different(council)
     assert night(council, SECOND, PARTED)
-    rows = council.store.read(RECALL, SECOND).filter(pl.col("kind").is_in(["export", "subject"]))
-    assert dict(rows.select("kind", "output_id").iter_rows()) == {
-        "export": let["export", "both"]["release_id"], "subject": let["subject", "child"]["release_id"],
-    }  # fmt: skip
+    rows = council.store.read(RECALL, SECOND).filter(pl.col("kind").is_in(["export", "subject", "reveal"]))
+    assert sorted(rows.select("kind", "output_id").iter_rows()) == [
+        ("export", let["export", "both"]["release_id"]), ("reveal", looks.filter(case="CSC-104")["output_id"].item()),
+        ("subject", let["subject", "child"]["release_id"]),
+    ]  # fmt: skip
+    (mash,) = outbox(council, "mash", "<h1>Recall of 21 November 2026</h1>")
+    assert "social_worker, 20 November 2026, for the case CSC-104" in mash.read_text()
+    assert "CSC-105" not in mash.read_text() and "Strike out what was written down" in mash.read_text()
     file = council.home / "outbox" / let["export", "both"]["file"]
     with zipfile.ZipFile(file) as archive:
         assert archive.namelist() == ["recalled.html"] and b"RECALLED" in archive.read("recalled.html")

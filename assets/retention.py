@@ -2,14 +2,16 @@
 
 What belongs here: which places hold what has run out. For which rows it has is said by `governance.retention`.
 
-History leaves it out each night, as if it had never been known, whatever a source goes on telling. Earlier nights and
-releases, loads, landed files and rows set aside are cleared once a night is published.
+History leaves it out each night, as if it had never been known, whatever a source goes on telling. Loads, landed files
+and rows set aside are cleared once a night is published; earlier nights and releases, once a month.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -132,26 +134,60 @@ def run(council: Council, night: date, all_nights: bool = True) -> dict[str, int
         gone["quarantine"] += arrivals.clear(council.store, feed, [key for key, _ in _aside(council, feed, night)])
     for stamp in _releases(council, night):
         gone["marts"] += marts.drop(council.home / "marts", stamp)
-    if all_nights and (ids := _told(council, night)).len():
+    facts = _Facts(council, night, all_nights)
+    said = f"{month_of(night)} {hashlib.blake2b(repr(council.retention).encode(), digest_size=8).hexdigest()}"
+    for contract in council.contracts.values():
+        gone["loads"] += arrivals.expire(council.store, contract, said, facts.expired, council.ring, all_nights)
+    if all_nights and (ids := facts.ids()).len():
         whom = Whom(told=ids)
-        gone["loads"] = arrivals.thin_told(council.store, council.contracts, ids)
         for place, count in erasure.tables(council, whom).items():
             gone[place] += count
         gone["marts"] += erasure.releases(council, whom)
     return gone
 
 
-def _told(council: Council, night: date) -> pl.Series:
-    """Ids of what any kept night, or any load, still tells although its period has run out by a night."""
-    store, known = council.store, births(council, None, council.store.published())
-    found = [pl.Series([], dtype=pl.String)]
-    for table in TABLES:
-        versions = [store.read(table, date.fromisoformat(day)) for day in store.folders(table.zone, table.name)]
-        for frame in [*versions, *arrivals.told(store, council.contracts, table)]:
-            gone = overdue(_until(council, table, frame, known), night)
-            found.append(frame.filter(gone)[table.key[0]].rename(""))
-    every = pl.concat(found).unique().sort()
-    return every
+class _Facts:
+    """What is told anywhere, the newest version of each fact, and what of it has run out by a night.
+
+    Args:
+        all_nights: whether earlier nights are looked at too.
+    """
+
+    def __init__(self, council: Council, night: date, all_nights: bool) -> None:
+        self.council, self.night, self.all_nights = council, night, all_nights
+        self._known: dict[str, pl.DataFrame] = {}
+
+    @cached_property
+    def births(self) -> pl.DataFrame:
+        return births(self.council, None, self.council.store.published())
+
+    def known(self, table: Table) -> pl.DataFrame:
+        """The newest version of each fact: as the last night has it, else a load, else the nights before it."""
+        if table.name not in self._known:
+            store, live = self.council.store, str(self.council.store.published())
+            days = sorted(store.folders(table.zone, table.name), key=lambda day: (day == live, day), reverse=True)
+            nights = [store.read(table, date.fromisoformat(day)) for day in days if self.all_nights or day == live]
+            nights = [frame.sort("known_to", descending=True, nulls_last=False) for frame in nights]
+            told = (f.select(table.schema.names()) for f in arrivals.told(store, self.council.contracts, table))
+            every = pl.concat([table.empty(), *nights[:1], *told, *nights[1:]])
+            self._known[table.name] = every.unique(table.key[0], keep="first", maintain_order=True)
+        return self._known[table.name]
+
+    def expired(self, table: Table, frame: pl.DataFrame) -> pl.Series:
+        """Which of these facts have run out, in the light of all that is known of the same people."""
+        if frame.is_empty():
+            return pl.Series([], dtype=pl.Boolean)
+        every = frame
+        assert self.council.retention is not None
+        if any(rule.after == "last" for rule in self.council.retention.rules):
+            beside = self.known(table).join(frame.select("record_id").unique(), on="record_id", how="semi")
+            every = pl.concat([frame, beside.select(set(frame.columns) & set(beside.columns))], how="diagonal_relaxed")
+        return overdue(_until(self.council, table, every, self.births), self.night).head(frame.height)
+
+    def ids(self) -> pl.Series:
+        """Ids of what has run out and some night, or some load, still tells."""
+        found = [self.known(table).filter(self.expired(table, self.known(table)))[table.key[0]] for table in TABLES]
+        return pl.concat([ids.rename("") for ids in found]).unique().sort()
 
 
 def _landed(council: Council, feed: str, night: date) -> list[str]:

@@ -18,6 +18,7 @@ from feeds import ledger
 from feeds.contracts import Contract
 from feeds.deliveries import NOTHING, Found, Landed, delivered, deliveries, delivery_order, keep_instead, land
 from feeds.erasing import from_landing, from_load, purge_landing
+from feeds.expiry import Expired, cut
 from feeds.intake import check, refuse
 from feeds.ledger import QUARANTINE, Load
 from feeds.mapping import HISTORY
@@ -26,10 +27,11 @@ from feeds.repeats import terms
 from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
-from warehouse.tables import EVENT, INVOLVEMENT, RELATIONSHIP, VOICE, Zone
 from warehouse.tables import Table as Canonical
+from warehouse.tables import Zone
 
 PURGES = "purged"  # in the ledger, by feed: up to what its landing zone does without purged cases
+EXPIRED = "expired"  # in the ledger, by feed: which loads do without what had run out by which month
 TOO_LATE = (
     "It is dated before deliveries whose files are no longer kept, so that what stands cannot be made anew upon it. "
     "Send what it tells again under a later date."
@@ -211,30 +213,46 @@ def clear(store: Store, feed: str, due: Iterable[str]) -> int:
 
 
 def told(store: Store, contracts: Iterable[str], table: Canonical) -> Iterator[pl.DataFrame]:
-    """What each kept load tells of a table of facts, with the columns of its history, all of it known and standing."""
+    """What each kept load tells of a table of facts, the newest of a feed first, with the columns of its history.
+
+    All of it is known and standing.
+    """
     for feed in sorted(contracts):
-        for delivery in ledger.loaded(store, feed):
+        for delivery in reversed(ledger.loaded(store, feed)):
             if table.name in store.names(Zone.VAULT, f"feed/{feed}/{delivery}"):
                 frame = ledger.current(store, feed, table.name, delivery)
                 yield frame.with_columns(pl.lit(None, table.schema[c]).alias(c) for c in HISTORY)
 
 
-def thin_told(store: Store, contracts: Iterable[str], ids: pl.Series) -> int:
-    """Take facts out of what kept loads tell, by their ids; how many rows went."""
-    gone = 0
-    keys = {f"{table.name}": table.key[0] for table in (EVENT, INVOLVEMENT, RELATIONSHIP, VOICE)}
+def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: KeyRing, all_rows: bool) -> int:
+    """Take what has run out out of a feed's kept loads; how many loads held any.
 
-    def change(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-        if name not in keys:
-            return frame
-        rest = frame.filter(~pl.col(keys[name]).is_in(ids.implode()))
-        return rest if rest.height < frame.height else frame
-
-    for feed in sorted(contracts):
-        with _alone(store, feed):
-            for delivery in ledger.loaded(store, feed):
-                gone += store.amend(Zone.VAULT, f"feed/{feed}/{delivery}", change)
+    Args:
+        said: what is asked of them; a load that was asked the same before is read again with `all_rows` alone.
+        expired: which rows of a frame of facts have run out.
+        all_rows: as `expiry.cut` has it.
+    """
+    gone, mark = 0, f"{EXPIRED}/{contract.id}"
+    with _alone(store, contract.id):
+        whole = [d for d in ledger.loaded(store, contract.id) if ledger.whole(store, contract.id, d)]
+        marks = {d: f"{said} {_made(store, contract.id, d)}" for d in whole}
+        known = dict(store.get(Zone.LEDGER, mark, "mark").collect().rows()) if store.has(Zone.LEDGER, mark) else {}
+        for delivery in (d for d in whole if all_rows or known.get(d) != marks[d]):
+            folder = f"feed/{contract.id}/{delivery}"
+            frames = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
+            after = cut(contract, frames, expired, ring, all_rows)
+            if any(after[name] is not frames[name] for name in frames):
+                store.put(Zone.VAULT, folder, after)
+                gone += 1
+        if known != marks:
+            rows = pl.DataFrame(list(marks.items()), schema={"delivery": pl.String, "mark": pl.String}, orient="row")
+            store.put(Zone.LEDGER, mark, {"mark": rows})
     return gone
+
+
+def _made(store: Store, feed: str, delivery: str) -> str:
+    """When a load was made."""
+    return str(store.get(Zone.VAULT, f"feed/{feed}/{delivery}", "load").select("loaded_at").collect().item())
 
 
 @contextmanager

@@ -314,7 +314,7 @@ def from_load(contract: Contract, store: Store, landed: Landed, erased: pl.Serie
             hit = after[name][column].is_in(erased.implode()).fill_null(False)
             after[name] = after[name].filter(~hit) if hit.any() else after[name]
     after |= _counted(contract, landed, frames, lost)
-    after["load_rule"] = _cleaned(contract, frames, after)
+    after["load_rule"] = recounted(contract, frames, after)
     if all(after[name] is frames[name] for name in frames):
         return False
     store.put(Zone.VAULT, folder, after)
@@ -355,7 +355,9 @@ def _counted(
     return told_of
 
 
-def _cleaned(contract: Contract, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def recounted(
+    contract: Contract, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
     """The rules of a load, those that count over all rows that stand counted without the rows that went."""
     rules = after["load_rule"]
     names = {t.name: f"{ACCEPTED}{t.name}" for t in contract.tables}

@@ -6,7 +6,7 @@ belongs in `cleaning`; which of several records is whose in linkage; what was kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
@@ -35,6 +35,8 @@ HISTORY = ("known_from", "known_to")  # set by `history.merge`, not here
 HASH_SEED = 20
 NO_TIMES = pl.Series(cleaning.NO_DATES).cast(pl.Datetime("us")).implode()
 AREAS = ("lsoa21", "lsoa11")
+FACTS: dict[type, Canonical] = {Event: EVENT, Involvement: INVOLVEMENT, Relationship: RELATIONSHIP, Voice: VOICE}
+AT = "_at"  # where a row stands among its table's, where that is asked for
 
 
 def shape(table: Canonical) -> pl.Schema:
@@ -71,17 +73,14 @@ def mapped(
             for entry in table.yields:
                 if (entry.person_ref or _owner(table)) == key:
                     told.setdefault(type(entry), []).append(_told(contract, table, entry, rows))
-    makers: dict[type, tuple[Canonical, Callable[..., pl.DataFrame]]] = {
-        Event: (EVENT, _events),
-        Involvement: (INVOLVEMENT, _involvements),
-        Relationship: (RELATIONSHIP, _relationships),
-        Voice: (VOICE, _voices),
-    }
-    for kind, (canonical, make) in makers.items():
+    makers: dict[type, Callable[..., pl.DataFrame]] = {
+        Event: _events, Involvement: _involvements, Relationship: _relationships, Voice: _voices
+    }  # fmt: skip
+    for kind, make in makers.items():
         if kind in told:
             rows = pl.concat(told[kind])
             alike = {"feed": contract.id, "partner": contract.partner, "delivery": delivery}
-            frames[canonical.name] = _shaped(make(rows, ids), canonical, alike)
+            frames[FACTS[kind].name] = _shaped(make(rows, ids), FACTS[kind], alike)
     for table in contract.tables:
         for name, frame in _reference(table, accepted[table.name]).items():
             frames[name] = frame
@@ -98,6 +97,24 @@ def key_columns(table: Table) -> list[tuple[str, ...]]:
     """The columns of each key of a person that a table's rows have: of whom they describe, and of whom they tell."""
     keys = [*(person.key for person in table.person), *_owners(table)]
     return list(dict.fromkeys(keys))
+
+
+def facts_of(
+    contract: Contract, table: Table, rows: pl.DataFrame, ring: KeyRing
+) -> Iterator[tuple[Yield, Canonical, pl.DataFrame]]:
+    """What each entry of a table's `yields` makes of its rows, fact by fact, before any of them is given an id.
+
+    Yields:
+        The entry, the canonical table, and a frame of `AT` (the place of the row), `feed`, `partner`, `record_id` and
+        what the entry says of it.
+    """
+    ids, timed = _Ids(contract, ring), _timed(table, rows).with_row_index(AT)
+    for entry in table.yields:
+        told = _told(
+            contract, table, entry, timed.with_columns(source_key(entry.person_ref or _owner(table)).alias("_key"))
+        )
+        alike = [pl.lit(contract.id).alias("feed"), pl.lit(contract.partner).alias("partner")]
+        yield entry, FACTS[type(entry)], ids.records(told, "_key", "record_id").with_columns(alike)
 
 
 def read_columns(table: Table) -> list[str]:
@@ -255,10 +272,12 @@ def _number(table: Table, name: str | None, kind: pl.DataType | type[pl.DataType
 
 def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) -> pl.DataFrame:
     """What one entry of `yields` makes of a table's rows, keys still the source's own."""
+    at = pl.col(f"^{AT}$")  # there only where it is asked for
     some = rows.lazy().filter(matches(entry.when) & pl.col("_key").is_not_null())
     if isinstance(entry, Event):
         return (
             some.select(
+                at,
                 "_key",
                 domain=pl.lit(entry.domain or contract.domain),
                 type=pl.lit(entry.event),
@@ -275,6 +294,7 @@ def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) ->
     if isinstance(entry, Involvement):
         return (
             some.select(
+                at,
                 "_key",
                 service=pl.lit(entry.involvement),
                 team=_from(table, entry.team),
@@ -288,6 +308,7 @@ def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) ->
     if isinstance(entry, Relationship):
         return (
             some.select(
+                at,
                 "_key",
                 other=source_key(entry.other),
                 kind=_from(table, entry.relationship),
@@ -300,6 +321,7 @@ def _told(contract: Contract, table: Table, entry: Yield, rows: pl.DataFrame) ->
     said = entry.voice
     return (
         some.select(
+            at,
             "_key",
             said_by=_from(table, said.said_by),
             start=_when(said.start),

@@ -134,12 +134,12 @@ def put(council: Council, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def take_in(council: Council) -> list[ledger.Load]:
-    found = find_deliveries(council.home / "drop", council.contracts, council.store, NOW, timedelta(0))
+def take_in(council: Council, now: datetime = NOW) -> list[ledger.Load]:
+    found = find_deliveries(council.home / "drop", council.contracts, council.store, now, timedelta(0))
     made = []
     for feed, contract in council.contracts.items():
         mine = [one for one in found if one.feed == feed]
-        made += list(arrivals.settle(contract, council.store, council.vault, council.ring, NOW, mine))
+        made += list(arrivals.settle(contract, council.store, council.vault, council.ring, now, mine))
     return made
 
 
@@ -168,7 +168,8 @@ def night(council: Council, tonight: date) -> None:
     birth = dict(records.select("record_id", "birth_date").iter_rows())
     of = {person: record for record, person in ids.items()}
     named = {r: (f, s) for r, f, s in records.select("record_id", "forename", "surname").iter_rows()}
-    shown = events.join(pl.DataFrame({"record_id": list(ids), "person_id": list(ids.values())}), on="record_id")
+    stand = events.filter(pl.col("known_to").is_null())
+    shown = stand.join(pl.DataFrame({"record_id": list(ids), "person_id": list(ids.values())}), on="record_id")
     evidence = shown.select("event_id", "person_id").rows()
     his = [(e, p) for e, p in evidence if p == PERSON_OF["1"] and PERSON_OF["2"] in people]
     written: dict[Table, pl.DataFrame] = {
@@ -717,9 +718,9 @@ def test_a_preview_changes_nothing_and_is_in_the_log(council: Council, monkeypat
 
 def ruled(council: Council, **more: str) -> Council:
     path = council.home.parent / "retention.yaml"
-    periods = {"keep": "6m", "landing": "90d", "quarantine": "1y", "marts": "30d"} | more
+    periods = {"keep": "6m", "after": "end", "landing": "90d", "quarantine": "1y", "marts": "30d"} | more
     path.write_text(
-        "rules: [{{name: police, categories: [missing_episode], keep: {keep}, source: example}}]\n"
+        "rules: [{{name: police, categories: [missing_episode], keep: {keep}, after: {after}, source: example}}]\n"
         "otherwise: {{keep: 7y, source: example}}\n"
         "zones: {{landing: {landing}, quarantine: {quarantine}, marts: {marts}}}\n".format(**periods)
     )
@@ -734,7 +735,7 @@ def test_what_has_run_out_leaves_history_altogether_and_does_not_come_back_with_
     night(short, date(2026, 11, 30))
     assert short.store.read(EVENT, date(2026, 11, 30)).filter(type="missing_episode").height == 4
     put(short, "people/p_2026-12-01.csv", sheet("1", "2", "3", "4"))
-    take_in(short)
+    assert [load.status for load in take_in(short, datetime(2026, 12, 1))] == ["accepted"]
     night(short, date(2026, 12, 1))
     assert short.store.read(EVENT, date(2026, 12, 1))["type"].to_list() == ["food_voucher"] * 2
     gone = retention.run(short, date(2026, 12, 1))
@@ -746,6 +747,36 @@ def test_what_has_run_out_leaves_history_altogether_and_does_not_come_back_with_
     assert sum(retention.run(short, date(2026, 12, 1)).values()) == 0
     night(short, date(2026, 12, 2))
     assert "missing_episode" not in short.store.read(EVENT, date(2026, 12, 2))["type"]
+
+
+def test_the_rows_by_which_a_feed_goes_on_telling_what_has_run_out_tell_it_no_more(council: Council) -> None:
+    short = ruled(council, keep="10m")
+    night(short, date(2026, 12, 1))
+    assert retention.run(short, date(2026, 12, 1), all_nights=False)["loads"] == 1
+    rows = ledger.current(short.store, "people", "accepted__person")
+    assert rows["since"].drop_nulls().to_list() == [] and rows["surname"].null_count() == 0
+    assert ledger.current(short.store, "vouchers", "accepted__voucher")["issued"].null_count() == 0
+    put(short, "people/p_2026-12-02.csv", sheet("1", "2", "3", "4"))  # and is sent again
+    (load,) = take_in(short, datetime(2026, 12, 2))
+    assert (load.status, load.gone) == ("accepted", 0)
+    night(short, date(2026, 12, 2))
+    assert retention.run(short, date(2026, 12, 2), all_nights=False)["loads"] == 1
+    assert retention.run(short, date(2026, 12, 2), all_nights=False)["loads"] == 0
+    assert ledger.current(short.store, "people", "accepted__person")["since"].drop_nulls().to_list() == []
+
+
+def test_what_is_kept_after_the_last_of_it_stays_where_an_earlier_night_did_not_know_of_the_last(
+    council: Council,
+) -> None:
+    short = ruled(council, keep="6m", after="last")
+    later = ROWS["1"].replace("2026-01-05", "2026-11-25")
+    put(short, "people/p_2026-12-01.csv", HEADER + "".join(f"{row}\n" for row in [later, *list(ROWS.values())[1:]]))
+    assert [load.status for load in take_in(short, datetime(2026, 12, 1))] == ["accepted"]
+    night(short, date(2026, 12, 1))
+    retention.run(short, date(2026, 12, 1))
+    told = short.store.read(EVENT, date(2026, 12, 1)).filter(type="missing_episode").sort("start")
+    assert told["start"].dt.date().to_list() == [date(2026, 1, 5), date(2026, 11, 25)]
+    assert short.store.read(EVENT, FIRST).filter(type="missing_episode")["start"].dt.day().to_list() == [5]
 
 
 def test_files_that_have_run_out_go_and_the_loads_that_they_became_stand(council: Council) -> None:

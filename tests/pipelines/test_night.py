@@ -2,14 +2,21 @@
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
+from polars.testing import assert_frame_equal
 from townhall import FIRST, SECOND, Place, Starter
 
-from feeds.ledger import whole
+from assets.monitoring import deliveries_of
+from feeds.contracts import Contract
+from feeds.expiry import cut
+from feeds.ledger import ACCEPTED, whole
+from feeds.mapping import AT, facts_of, mapped
+from feeds.people import words
+from governance.keys import KeyRing
 from warehouse.site import PROJECT
 from warehouse.tables import PERSON, TABLES, Zone
 
@@ -143,3 +150,50 @@ def test_ids_last_from_night_to_night(published: Place, second: Place) -> None:
 def test_without_a_key_nothing_starts(starter: Starter, tmp_path: Path) -> None:
     said = Place(tmp_path, starter).run("night", "--date", str(FIRST), ok=False)
     assert "kinfold keys init" in said and "Traceback" not in said
+
+
+def test_rows_tell_nothing_any_more_that_has_run_out_and_everything_else_as_before(published: Place) -> None:
+    council, gone = published.council, 0
+    for feed, delivery in deliveries_of(council, FIRST).items():
+        contract, folder = council.contracts[feed], f"feed/{feed}/{delivery}"
+        frames = {
+            n: council.store.get(Zone.VAULT, folder, n).collect() for n in council.store.names(Zone.VAULT, folder)
+        }
+        before, people = told(contract, frames, council.ring)
+        for day in (datetime(2025, 6, 1), datetime(2027, 1, 1)):
+            stays = (pl.col("start") >= day).fill_null(True)
+            after = cut(contract, frames, lambda _, rows, stays=stays: rows.select(~stays).to_series(), council.ring)
+            facts, same = told(contract, after, council.ring)
+            for name, rows in before.items():
+                kept = rows.filter(stays)
+                assert_frame_equal(facts[name].filter(stays), kept, check_row_order=False)
+                assert name in tied(contract) or facts[name].height == kept.height
+                gone += rows.height - kept.height
+            assert_frame_equal(people, same)
+            again = cut(contract, after, lambda _, rows, stays=stays: rows.select(~stays).to_series(), council.ring)
+            assert [name for name in after if again[name] is not after[name]] == []
+    assert gone > 1000
+
+
+def tied(contract: Contract) -> set[str]:
+    """Entries whose start is also said of the person: since when somebody lives somewhere."""
+    return {
+        f"{table.name} {i}"
+        for table in contract.tables
+        for i, entry in enumerate(table.yields)
+        if getattr(entry, "start", None) in words([who.model_dump(exclude={"seen_on"}) for who in table.person])
+    }
+
+
+def told(
+    contract: Contract, frames: dict[str, pl.DataFrame], ring: KeyRing
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """What accepted rows tell, by table and entry; and who they say that people are, but for when they were seen."""
+    rows = {table.name: frames[f"{ACCEPTED}{table.name}"] for table in contract.tables}
+    facts = {
+        f"{table.name} {i}": frame.drop(AT)
+        for table in contract.tables
+        for i, (_, _, frame) in enumerate(facts_of(contract, table, rows[table.name], ring))
+    }
+    people = mapped(contract, "", rows, ring)[0].get("source_record", pl.DataFrame({"record_id": []}))
+    return facts, people.select(pl.exclude("seen_on", "row_hash"))

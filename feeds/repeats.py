@@ -7,6 +7,7 @@ the rules and the mapping do belongs in `rules` and `mapping`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -25,12 +26,17 @@ def terms(contract: Contract, ring: KeyRing) -> str:
 
     Only what was made on the same terms may be taken over.
     """
-    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.rglob("*.py"))]
     beside = sorted(contract.xsd.parent.rglob("*.xsd")) if contract.xsd else []  # a schema may include its neighbours
     schemas = [f"{path.name}\n{path.read_text(encoding='utf-8', errors='replace')}" for path in beside]
     named = contract.xsd.name if contract.xsd else ""
-    text = "\n".join([contract.model_dump_json(exclude={"xsd"}), pl.__version__, named, *schemas, *code])
+    text = "\n".join([contract.model_dump_json(exclude={"xsd"}), pl.__version__, named, *schemas, _code()])
     return str(hashed(pl.Series([text]), ring.key("terms")).item())
+
+
+@cache
+def _code() -> str:
+    """Everything in this room."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.rglob("*.py")))
 
 
 def places(rows: pl.DataFrame, before: pl.DataFrame, columns: Iterable[str]) -> pl.Series:

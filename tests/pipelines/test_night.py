@@ -18,7 +18,7 @@ from feeds.mapping import AT, facts_of, mapped
 from feeds.people import words
 from governance.keys import KeyRing
 from warehouse.site import PROJECT
-from warehouse.tables import PERSON, TABLES, Zone
+from warehouse.tables import PERSON, TABLES, Table, Zone
 
 
 def standing_of(place: Place, night: date, ids: set[str]) -> dict[str, int]:
@@ -154,14 +154,18 @@ def test_without_a_key_nothing_starts(starter: Starter, tmp_path: Path) -> None:
 
 def test_rows_tell_nothing_any_more_that_has_run_out_and_everything_else_as_before(published: Place) -> None:
     council, gone = published.council, 0
+    stays = (pl.col("start") >= datetime(2025, 6, 1)).fill_null(True)
+
+    def expired(_: Table, rows: pl.DataFrame) -> pl.Series:
+        return rows.select(~stays).to_series()
+
     for feed, delivery in deliveries_of(council, FIRST).items():
         contract, folder = council.contracts[feed], f"feed/{feed}/{delivery}"
         frames = {
             n: council.store.get(Zone.VAULT, folder, n).collect() for n in council.store.names(Zone.VAULT, folder)
         }
         before, people = told(contract, frames, council.ring)
-        stays = (pl.col("start") >= datetime(2025, 6, 1)).fill_null(True)
-        after = cut(contract, frames, lambda _, rows: rows.select(~stays).to_series(), council.ring)
+        after = cut(contract, frames, expired, council.ring)
         facts, same = told(contract, after, council.ring)
         for name, rows in before.items():
             kept = rows.filter(stays)
@@ -169,7 +173,7 @@ def test_rows_tell_nothing_any_more_that_has_run_out_and_everything_else_as_befo
             assert name in tied(contract) or facts[name].height == kept.height
             gone += rows.height - kept.height
         assert_frame_equal(people, same)
-        again = cut(contract, after, lambda _, rows: rows.select(~stays).to_series(), council.ring)
+        again = cut(contract, after, expired, council.ring)
         assert [name for name in after if again[name] is not after[name]] == []
     assert gone > 1000
 

@@ -25,7 +25,7 @@ from governance.erasure import Whom
 from governance.retention import BIRTHS, LASTING, TABLES, Standing, month_of, overdue, until
 from governance.retention import against as standing_against
 from warehouse import marts
-from warehouse.tables import PERSON, PERSON_LINK, SOURCE_RECORD, Table, Zone
+from warehouse.tables import EVENT, PERSON, PERSON_LINK, SOURCE_RECORD, Table, Zone
 
 SHARED = {"agreement": pl.String, "partner": pl.String, "category": pl.String}
 DUE = pl.Schema({"zone": pl.String, "category": pl.String, "rule": pl.String, "rows": pl.Int64})
@@ -179,7 +179,8 @@ class _Facts:
             return pl.Series([], dtype=pl.Boolean)
         every = frame
         assert self.council.retention is not None
-        if any(rule.after == "last" for rule in self.council.retention.rules):
+        lasts = {name for rule in self.council.retention.rules if rule.after == "last" for name in rule.categories}
+        if lasts & ({*frame["type"].unique()} if table is EVENT else {table.name}):
             beside = self.known(table).join(frame.select("record_id").unique(), on="record_id", how="semi")
             every = pl.concat([frame, beside.select(set(frame.columns) & set(beside.columns))], how="diagonal_relaxed")
         return overdue(_until(self.council, table, every, self.births), self.night).head(frame.height)

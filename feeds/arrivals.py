@@ -21,14 +21,14 @@ from feeds.erasing import from_landing, from_load, purge_landing
 from feeds.expiry import Expired, cut
 from feeds.intake import check, refuse
 from feeds.ledger import QUARANTINE, Load
-from feeds.mapping import HISTORY
+from feeds.mapping import FACTS, HISTORY
 from feeds.purges import about
 from feeds.repeats import terms
 from governance.keys import KeyRing
 from governance.vault import Vault
 from warehouse.store import Store
+from warehouse.tables import TABLES, Zone
 from warehouse.tables import Table as Canonical
-from warehouse.tables import Zone
 
 PURGES = "purged"  # in the ledger, by feed: up to what its landing zone does without purged cases
 EXPIRED = "expired"  # in the ledger, by feed: which loads do without what had run out by which month
@@ -230,7 +230,7 @@ def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: 
     Args:
         said: what is asked of them; a load that was asked the same before is read again with `all_rows` alone.
         expired: which rows of a frame of facts have run out.
-        all_rows: as `expiry.cut` has it.
+        all_rows: whether to look through the accepted rows also where no fact of a load has run out.
     """
     gone, mark = 0, f"{EXPIRED}/{contract.id}"
     with _alone(store, contract.id):
@@ -239,8 +239,14 @@ def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: 
         known = dict(store.get(Zone.LEDGER, mark, "mark").collect().rows()) if store.has(Zone.LEDGER, mark) else {}
         for delivery in (d for d in whole if all_rows or known.get(d) != marks[d]):
             folder = f"feed/{contract.id}/{delivery}"
-            frames = {name: store.get(Zone.VAULT, folder, name).collect() for name in store.names(Zone.VAULT, folder)}
-            after = cut(contract, frames, expired, ring, all_rows)
+            names = store.names(Zone.VAULT, folder)
+            facts = {
+                n: store.get(Zone.VAULT, folder, n).collect() for n in names if n in {t.name for t in FACTS.values()}
+            }
+            if not all_rows and not any(expired(TABLES[n], frame).any() for n, frame in facts.items()):
+                continue
+            frames = {n: facts[n] if n in facts else store.get(Zone.VAULT, folder, n).collect() for n in names}
+            after = cut(contract, frames, expired, ring)
             if any(after[name] is not frames[name] for name in frames):
                 store.put(Zone.VAULT, folder, after)
                 gone += 1

@@ -28,7 +28,7 @@ Expired = Callable[[Canonical, pl.DataFrame], pl.Series]
 
 
 def cut(
-    contract: Contract, frames: Mapping[str, pl.DataFrame], expired: Expired, ring: KeyRing, all_rows: bool = True
+    contract: Contract, frames: Mapping[str, pl.DataFrame], expired: Expired, ring: KeyRing
 ) -> dict[str, pl.DataFrame]:
     """A load's frames without what has run out; the very same frames where nothing has.
 
@@ -36,17 +36,15 @@ def cut(
 
     Args:
         expired: which rows of a frame of facts have run out.
-        all_rows: whether to look through the accepted rows also where no fact of the load has run out.
     """
     after = dict(frames)
     for canonical in FACTS.values():
         facts = frames.get(canonical.name)
         if facts is not None and (hit := expired(canonical, facts)).any():
             after[canonical.name] = facts.filter(~hit)
-    if all_rows or any(after[name] is not frames[name] for name in frames):
-        for table in reversed(contract.tables):  # what is nested before what it is nested in
-            if table.yields and f"{ACCEPTED}{table.name}" in frames:
-                after[f"{ACCEPTED}{table.name}"] = _less(contract, table, after, expired, ring)
+    for table in reversed(contract.tables):  # what is nested before what it is nested in
+        if table.yields and f"{ACCEPTED}{table.name}" in frames:
+            after[f"{ACCEPTED}{table.name}"] = _less(contract, table, after, expired, ring)
     after["load_rule"] = recounted(contract, frames, after)
     return after
 

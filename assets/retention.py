@@ -137,7 +137,7 @@ def run(council: Council, night: date, all_nights: bool = True) -> dict[str, int
     facts = _Facts(council, night, all_nights)
     said = f"{month_of(night)} {hashlib.blake2b(repr(council.retention).encode(), digest_size=8).hexdigest()}"
     for contract in council.contracts.values():
-        gone["loads"] += arrivals.expire(council.store, contract, said, facts.expired, council.ring, all_nights)
+        gone["loads"] += arrivals.expire(council.store, contract, said, facts.expired, council.ring)
     if all_nights and (ids := facts.ids()).len():
         whom = Whom(told=ids)
         for place, count in erasure.tables(council, whom).items():

@@ -224,26 +224,25 @@ def told(store: Store, contracts: Iterable[str], table: Canonical) -> Iterator[p
                 yield frame.with_columns(pl.lit(None, table.schema[c]).alias(c) for c in HISTORY)
 
 
-def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: KeyRing, all_rows: bool) -> int:
+def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: KeyRing) -> int:
     """Take what has run out out of a feed's kept loads; how many loads held any.
 
     Args:
-        said: what is asked of them; a load that was asked the same before is read again with `all_rows` alone.
+        said: what is asked of them; a load that was asked the same before is not read again.
         expired: which rows of a frame of facts have run out.
-        all_rows: whether to look through the accepted rows also where no fact of a load has run out.
     """
     gone, mark = 0, f"{EXPIRED}/{contract.id}"
     with _alone(store, contract.id):
         whole = [d for d in ledger.loaded(store, contract.id) if ledger.whole(store, contract.id, d)]
         marks = {d: f"{said} {_made(store, contract.id, d)}" for d in whole}
         known = dict(store.get(Zone.LEDGER, mark, "mark").collect().rows()) if store.has(Zone.LEDGER, mark) else {}
-        for delivery in (d for d in whole if all_rows or known.get(d) != marks[d]):
+        for delivery in (d for d in whole if known.get(d) != marks[d]):
             folder = f"feed/{contract.id}/{delivery}"
             names = store.names(Zone.VAULT, folder)
             facts = {
                 n: store.get(Zone.VAULT, folder, n).collect() for n in names if n in {t.name for t in FACTS.values()}
             }
-            if not all_rows and not any(expired(TABLES[n], frame).any() for n, frame in facts.items()):
+            if not any(expired(TABLES[n], frame).any() for n, frame in facts.items()):
                 continue
             frames = {n: facts[n] if n in facts else store.get(Zone.VAULT, folder, n).collect() for n in names}
             after = cut(contract, frames, expired, ring)

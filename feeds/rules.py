@@ -537,12 +537,16 @@ def _judged(
 def _batches() -> Any:
     """What makes a batch of a frame: made once, for every change of a context is written out as YAML."""
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.execution_engine import pandas_execution_engine
 
     # no batch is compared with another, so none needs the fingerprint that costs as much as judging it
     pandas_execution_engine.HASH_THRESHOLD = 0
     _look_up_once()
-    context = gx.get_context(mode="ephemeral")
+    without_docs = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults()
+    )  # which leave a folder behind
+    context = gx.get_context(mode="ephemeral", project_config=without_docs)
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     asset = context.data_sources.add_pandas("feed").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("all")

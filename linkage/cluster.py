@@ -101,7 +101,7 @@ def refine(
 
     firm = inside.filter((pl.col("weight") + pl.Series(twice(inside)) >= cut) & ~pl.col("never"))
     firm_pairs = np.bincount(component[firm["uid_l"].to_numpy()], minlength=len(component))
-    doubtful = (firm_pairs < size * (size - 1) // 2) & (size > 1)
+    doubtful = ((firm_pairs < size * (size - 1) // 2) & (size > 1)) | _repeated(component, feed, again)
     members = np.flatnonzero(doubtful[component] & only)
     if not len(members):
         return result
@@ -119,7 +119,6 @@ def refine(
         pl.when(~pl.col("never")).then("weight").otherwise(NOTHING).alias("best"),
         pl.when("never").then(pl.min_horizontal(clipped, pl.lit(FORBIDDEN))).otherwise(clipped).alias("weight"),
         pl.col("silent") & (pl.col("weight") < cut) & ~pl.col("never") & ~settled,
-        pl.Series("twice", twice(inside)),
     )
 
     # components in the order of their size, with their records and pairs beside one another
@@ -136,8 +135,8 @@ def refine(
     by = np.argsort(of, kind="stable")
     of, inside = of[by], inside[by]
     a, b = place[inside["uid_l"].to_numpy()], place[inside["uid_r"].to_numpy()]
-    weight, never, silent, certain, repeat, alone = (
-        inside[name].to_numpy() for name in ("weight", "never", "silent", "barred", "twice", "best")
+    weight, never, silent, certain, alone = (
+        inside[name].to_numpy() for name in ("weight", "never", "silent", "barred", "best")
     )
     for many in np.unique(sizes):
         first, last = np.searchsorted(sizes, [many, many + 1])
@@ -148,17 +147,17 @@ def refine(
             shape = (end - begin, many, many)
             bits, spoken = np.full(shape, UNSCORED), np.ones(shape, dtype=np.int32)
             forbidden, barred = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=bool)
-            apart, best = np.zeros(shape), np.full(shape, NOTHING)
+            best = np.full(shape, NOTHING)
             spot = of[here] - begin
             for x, y in ((a[here], b[here]), (b[here], a[here])):
                 bits[spot, x, y] = np.where(silent[here], 0.0, weight[here])
                 spoken[spot, x, y] = ~silent[here]
                 forbidden[spot, x, y] = never[here]
                 barred[spot, x, y] = certain[here]
-                apart[spot, x, y] = repeat[here]
                 best[spot, x, y] = alone[here]
             uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
-            sums = _Sums(bits, spoken, forbidden, barred, apart, best)
+            feeds = (feed[uids][:, :, None] == np.arange(len(again) - 1)) * np.sqrt(-again[:-1])
+            sums = _Sums(bits, spoken, forbidden, barred, -(feeds @ feeds.swapaxes(1, 2)), best, feeds)
             by_pair, kept_apart = best.copy(), forbidden > 0
             label = _average(sums, cut)
             if len(again) > 1:
@@ -168,6 +167,15 @@ def refine(
                 label = _undecided(by_pair, kept_apart, label)
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
+
+
+def _repeated(component: np.ndarray, feed: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Components that hold more than one record of each of several feeds that know a person once, as twins do."""
+    told = pl.DataFrame({"home": component, "feed": feed}).filter(pl.Series(again[feed] < 0))
+    twice = told.group_by("home", "feed").len().filter(pl.col("len") > 1).group_by("home").len()
+    found = np.zeros(len(component), dtype=bool)
+    found[twice.filter(pl.col("len") > 1)["home"].to_numpy()] = True
+    return found
 
 
 def _parted(component: np.ndarray, edges: pl.DataFrame, cut: float, only: np.ndarray) -> np.ndarray:
@@ -193,8 +201,9 @@ class _Sums:
         bits, spoken: weights summed, and how many pairs say anything.
         forbidden: how many pairs a rule forbids.
         barred: whether people forbid one.
-        apart: the bits (0 or less) that a feed they share costs them.
+        apart: the bits (0 or less) that the feeds they share cost them, each once.
         best: the highest weight of a pair that is allowed.
+        feeds: components x groups x feeds: the root of the bits that a feed costs, where the group has a record of it.
     """
 
     bits: np.ndarray
@@ -203,15 +212,19 @@ class _Sums:
     barred: np.ndarray
     apart: np.ndarray
     best: np.ndarray
+    feeds: np.ndarray
 
     def join(self, at: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
         """Let group `a` of each component `at` hold group `b` too."""
         for sums, join in (
             (self.bits, np.add), (self.spoken, np.add), (self.forbidden, np.add), (self.barred, np.logical_or),
-            (self.apart, np.minimum), (self.best, np.maximum),
+            (self.best, np.maximum),
         ):  # fmt: skip
             sums[at, a, :] = join(sums[at, a, :], sums[at, b, :])
             sums[at, :, a] = sums[at, a, :]
+        self.feeds[at, a] = np.maximum(self.feeds[at, a], self.feeds[at, b])
+        self.apart[at, a, :] = -np.einsum("if,isf->is", self.feeds[at, a], self.feeds[at])
+        self.apart[at, :, a] = self.apart[at, a, :]
 
 
 def _average(sums: _Sums, cut: float) -> np.ndarray:

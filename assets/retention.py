@@ -175,20 +175,36 @@ class _Facts:
 
     def expired(self, table: Table, frame: pl.DataFrame) -> pl.Series:
         """Which of these facts have run out, in the light of all that is known of the same people."""
-        if frame.is_empty():
-            return pl.Series([], dtype=pl.Boolean)
-        every = frame
-        assert self.council.retention is not None
-        lasts = {name for rule in self.council.retention.rules if rule.after == "last" for name in rule.categories}
-        if lasts & ({*frame["type"].unique()} if table is EVENT else {table.name}):
-            beside = self.known(table).join(frame.select("record_id").unique(), on="record_id", how="semi")
-            every = pl.concat([frame, beside.select(set(frame.columns) & set(beside.columns))], how="diagonal_relaxed")
-        return overdue(_until(self.council, table, every, self.births), self.night).head(frame.height)
+        key, retention = table.key[0], self.council.retention
+        assert retention is not None
+        maybe = pl.repeat(True, frame.height, eager=True)
+        if key in frame.columns and not self.all_nights:  # a night that was just made leaves out what has
+            maybe = ~frame[key].is_in(self._live(table).implode())
+        some = every = frame.filter(maybe)
+        lasts = {name for rule in retention.rules if rule.after == "last" for name in rule.categories}
+        if some.height and lasts & ({*some["type"].unique()} if table is EVENT else {table.name}):
+            beside = self.known(table).join(some.select("record_id").unique(), on="record_id", how="semi")
+            every = pl.concat([some, beside.select(set(frame.columns) & set(beside.columns))], how="diagonal_relaxed")
+        gone = overdue(_until(self.council, table, every, self.births), self.night).head(some.height)
+        return pl.Series(range(frame.height), dtype=pl.UInt32).is_in(maybe.arg_true().filter(gone).implode())
+
+    def _live(self, table: Table) -> pl.Series:
+        """The ids of what the published night has."""
+        night = self.council.store.published()
+        if night is None:
+            return pl.Series([], dtype=pl.String)
+        return self.council.store.scan(table, night).select(table.key[0]).collect().to_series()
 
     def ids(self) -> pl.Series:
-        """Ids of what has run out and some night, or some load, still tells."""
-        found = [self.known(table).filter(self.expired(table, self.known(table)))[table.key[0]] for table in TABLES]
-        return pl.concat([ids.rename("") for ids in found]).unique().sort()
+        """Ids of what has run out and some night still tells; loads do without it by then."""
+        store, found = self.council.store, [pl.Series([], dtype=pl.String)]
+        for table in TABLES:
+            days = map(date.fromisoformat, store.folders(table.zone, table.name))
+            told = [store.scan(table, day).select(table.key[0]).collect().to_series() for day in days]
+            known = self.known(table)
+            known = known.filter(known[table.key[0]].is_in(pl.concat([*found[:1], *told]).unique().implode()))
+            found.append(known.filter(self.expired(table, known))[table.key[0]].rename(""))
+        return pl.concat(found).unique().sort()
 
 
 def _landed(council: Council, feed: str, night: date) -> list[str]:

@@ -363,10 +363,12 @@ def recounted(
     names = {t.name: f"{ACCEPTED}{t.name}" for t in contract.tables}
     if not all(name in before for name in names.values()) or all(after[n] is before[n] for n in names.values()):
         return rules
-    then, now = (
-        cleaning_counts(contract, {table: frames[name] for table, name in names.items()})["rows"]
-        for frames in (before, after)
-    )
+    hashes = {n: (before[n].hash_rows(), after[n].hash_rows()) for n in names.values()}
+    changed = [
+        {t: f[n].filter(~hashes[n][i].is_in(hashes[n][1 - i].implode())) for t, n in names.items()}
+        for i, f in enumerate((before, after))
+    ]  # what both have counts alike
+    then, now = (cleaning_counts(contract, rows)["rows"] for rows in changed)
     if not len(then) or (then == now).all():
         return rules
     tail = rules.tail(len(then)).with_columns(pl.col("rows") - (then - now).cast(pl.Int64))

@@ -765,6 +765,15 @@ def test_the_rows_by_which_a_feed_goes_on_telling_what_has_run_out_tell_it_no_mo
     assert ledger.current(short.store, "people", "accepted__person")["since"].drop_nulls().to_list() == []
 
 
+def test_a_period_that_was_made_shorter_counts_when_retention_is_run_by_hand(council: Council) -> None:
+    short = ruled(council, keep="6m")
+    assert short.store.read(EVENT, SECOND).filter(type="missing_episode").height
+    gone = retention.run(short, SECOND)
+    assert gone["facts"] and gone["marts"] and gone["loads"] == 1
+    assert [short.store.read(EVENT, day).filter(type="missing_episode").height for day in (FIRST, SECOND)] == [0, 0]
+    assert "missing_episode" not in ledger.current(short.store, "people", "event")["type"]
+
+
 def test_what_is_kept_after_the_last_of_it_stays_where_an_earlier_night_did_not_know_of_the_last(
     council: Council,
 ) -> None:

@@ -25,6 +25,7 @@ from governance.agreements import (
 )
 from governance.agreements import covered as section_covers
 from governance.organisation import Length, load_organisation
+from governance.terms import Recipient
 from warehouse.site import SiteError
 
 HARROWMERE = Path(__file__).parents[2] / "sites/harrowmere"
@@ -407,6 +408,14 @@ def test_an_export_gives_no_more_than_the_clauses_and_its_own_terms_do(agreement
     ):
         refused = agreements.permits(replace(asked, **changes))
         assert not refused.allowed and why in refused.why, refused
+    analytics = next(made for made in agreements if made.name == found.agreement)
+    others = (*analytics.recipients, Recipient(team="mash", roles=("mash_manager",)))
+    shares = tuple(share.model_copy(update={"to": (*share.to, "mash")}) for share in analytics.shares)
+    both = analytics.model_copy(update={"recipients": others, "shares": shares})
+    two = Agreements([both], agreements.council)
+    theirs = replace(asked, team="mash", role="mash_manager")
+    assert two.permits(replace(theirs, export=None)).allowed, "the other team may see it, but not have the export"
+    assert "does not go to the team 'mash'" in two.permits(theirs).why
     rows = agreements.export_sections(found, "analyst", NIGHT)
     assert set(rows["category"]) == set(found.terms.categories)
     assert set(map(tuple, rows["fields"])) == {found.terms.fields}
@@ -434,6 +443,22 @@ def test_an_attacker_cannot_have_an_export_that_the_agreement_does_not_bear(site
         load_agreements(edited(site, old, new, f"agreements/{file}"))
 
 
+def test_somebody_of_the_very_age_under_which_a_clause_covers_is_not_covered(agreements):
+    row = agreements.sections("mash", "social_worker", "new_contact", NIGHT).filter(age_under=18).head(1)
+    ages = pl.DataFrame({"age": [17, 18, None]}, schema={"age": pl.Int32})
+    people = ages.with_columns(services=pl.lit([], pl.List(pl.String)), needs=pl.lit([], pl.List(pl.String)))
+    assert people.join(row, how="cross").select(section_covers()).to_series().to_list() == [True, False, False]
+
+
+def test_two_clauses_that_give_other_fields_both_stand_among_what_is_given(agreements):
+    (made,) = [each for each in agreements if each.name == NAME]
+    wide = next(share for share in made.shares if share.from_ == "police" and "missing_episode" in share.categories)
+    told = [wide.model_copy(update={"fields": fields}) for fields in (("start",), ("code",), ("start", "end"))]
+    few = Agreements([made.model_copy(update={"shares": tuple(told)})], agreements.council)
+    rows = few.sections("mash", "social_worker", "new_contact", NIGHT).filter(category="missing_episode")
+    assert sorted(map(tuple, rows["fields"])) == [("code",), ("start", "end")], "what another gives too stands once"
+
+
 ONWARD = (
     "onward_sharing:\n  - {to: schools, from: [police], categories: [missing_episode], "
     "condition: the safeguarding lead agrees}"
@@ -450,6 +475,10 @@ def test_what_may_be_passed_on_is_answered_with_its_condition_and_nothing_else_i
     assert made.permits(ASKED).provided is None
     for changes in ({"onward_to": "food-bank"}, {"category": "domestic_abuse"}, {"subject": Subject(40)}):
         assert not made.permits(replace(onward, **changes)).allowed
+    (only,) = made
+    unsigned = only.model_copy(update={"signed": tuple(one for one in only.signed if one.party != "schools")})
+    refused = Agreements([unsigned], made.council).permits(onward)
+    assert not refused.allowed and "is not signed by 'schools'" in refused.why
 
 
 def test_an_attacker_cannot_pass_on_through_a_team_of_another_party_what_nobody_agreed_on(site):

@@ -432,13 +432,29 @@ def test_an_attacker_cannot_pass_for_another_by_a_second_spelling_of_a_name(plac
     assert log.frame()["actor"][-1] == "José"
 
 
+def signed_in(monkeypatch, tmp_path, uid):
+    """Have the kernel say who signed in; 2^32 - 1: nobody did."""
+    (tmp_path / "loginuid").write_text(str(uid))
+    monkeypatch.setattr("governance.audit.Path", lambda _: tmp_path / "loginuid")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another")
-def test_an_attacker_cannot_hide_behind_the_account_that_they_became(monkeypatch):
+def test_an_attacker_cannot_hide_behind_the_account_that_they_became(monkeypatch, tmp_path):
     nobody = pwd.getpwnam("nobody")
+    signed_in(monkeypatch, tmp_path, 0xFFFFFFFF)
     monkeypatch.setenv("SUDO_UID", str(nobody.pw_uid))
-    if login() != nobody.pw_name:
-        pytest.skip("the kernel knows who signed in, and no variable says otherwise")
-    assert account() == "nobody as root"
+    assert (login(), account()) == ("nobody", "nobody as root")
+    monkeypatch.setenv("SUDO_UID", "whoever")
+    assert account() == "root"
+    monkeypatch.setattr(os, "getuid", lambda: nobody.pw_uid)
+    monkeypatch.setenv("SUDO_UID", "0")
+    assert account() == "nobody", "who is not root cannot say for whom they act"
+
+
+def test_an_attacker_cannot_tell_the_log_otherwise_than_the_kernel_who_signed_in(monkeypatch, tmp_path):
+    signed_in(monkeypatch, tmp_path, pwd.getpwnam("nobody").pw_uid)
+    monkeypatch.setenv("SUDO_UID", "1")
+    assert login() == "nobody"
 
 
 def test_an_attacker_cannot_claim_another_account_of_the_machine(monkeypatch, place):

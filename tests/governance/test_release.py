@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from governance.agreements import load_agreements
+from governance.agreements import Agreements, load_agreements
 from governance.audit import AuditError, AuditLog
 from governance.keys import KeyRing
 from governance.release import Item, Releaser, ReleaseRefused
@@ -84,6 +84,9 @@ def test_a_person_stands_in_no_file_name(releaser, tmp_path):
         ({"person_id": f"{9:032x}"}, "council: identity is not shared about this person"),
         ({"person_id": None}, "council: identity is not shared about this person"),
         ({"shared": ()}, "does not say what it shows"),
+        ({"shared": (), "person_id": None}, "does not say what it shows"),
+        ({"shared": (), "kind": "report"}, "does not say what it shows"),
+        ({"shared": (), "kind": "report", "person_id": None, "role": "analyst"}, "the team has no such role"),
         ({"team": "../elsewhere"}, "cannot be part of a file name"),
         ({"suffix": "/../x"}, "cannot be part of a file name"),
     ],
@@ -208,13 +211,73 @@ def test_a_report_that_a_newer_one_replaces_is_taken_back_and_nothing_else_can_b
         path.write_bytes(b"x")
     listing = tmp_path / "outbox" / team / "index.html"
     listing.write_bytes(b"x")
-    releaser.retire(["../kept.html", f"../{name}", f"{team}/index.html", f"{team}/../../kept.html"])
-    assert listing.exists() and all(path.exists() for path in outside)
+    other = tmp_path / "outbox" / "other-team" / name
+    other.parent.mkdir()
+    other.write_bytes(b"x")
+    away = [
+        "../kept.html",
+        f"../{name}",
+        f"{team}/../../kept.html",
+        f"{team}/../other-team/{name}",
+        f"{team}/../../{name}",
+    ]
+    releaser.retire([*away, f"{team}/index.html"])
+    assert listing.exists() and all(path.exists() for path in (*outside, other))
+    other.unlink()
     listing.unlink()
     for path in outside:
         path.unlink()
     releaser.retire([file, file])
     assert not files(tmp_path)
+
+
+def test_what_a_caller_made_up_is_no_word_of_the_log(releaser, log):
+    made_up = "Gertrude Pemberton"
+    for changes in ({"role": made_up}, {"reason": made_up}, {"team": made_up.lower().replace(" ", "-")}):
+        with pytest.raises(ReleaseRefused):
+            releaser.release(replace(SUMMARY, **changes), NIGHT, NOW, SUBJECTS)
+    releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+    told = log.frame().select("team", "role", "reason").rows()
+    assert told == [
+        ("mash", "unknown", "open_case"), ("mash", "social_worker", "unknown"), ("unknown", "unknown", "open_case"),
+        ("mash", "social_worker", "open_case"),
+    ]  # fmt: skip
+
+
+OWN = Item(
+    "subject", "information-rights", "data_protection_officer", "subject_access", PERSON, b"<p>Secret Name</p>",
+    ("council: identity",), until=date(2027, 1, 19),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"team": "mash", "role": "social_worker"},
+        {"team": "police-data", "role": "data_owner"},
+        {"role": "social_worker"},
+        {"reason": "open_case"},
+        {"person_id": None},
+        {"until": None},
+        {"shared": ()},
+    ],
+    ids=str,
+)
+def test_a_persons_own_data_goes_to_those_who_answer_them_and_says_until_when(releaser, tmp_path, changes):
+    row = releaser.release(OWN, NIGHT, NOW, SUBJECTS).row(0, named=True)
+    assert row["expires_on"] == OWN.until and len(files(tmp_path)) == 1
+    with pytest.raises(ReleaseRefused):
+        releaser.release(replace(OWN, **changes), NIGHT, NOW, SUBJECTS)
+    assert len(files(tmp_path)) == 1
+
+
+def test_no_team_of_a_partner_is_given_anybodys_own_data_whatever_reason_it_has(tmp_path, log):
+    made = load_agreements(SITE)
+    team = made.council.teams["information-rights"].model_copy(update={"party": "police"})
+    council = made.council.model_copy(update={"teams": made.council.teams | {"information-rights": team}})
+    with pytest.raises(ReleaseRefused, match="a team of the council alone"):
+        gate = Releaser(tmp_path / "outbox", Agreements(made, council), log, KeyRing(b"k" * 32))
+        gate.release(OWN, NIGHT, NOW, SUBJECTS)
 
 
 def test_a_page_that_has_a_place_for_the_stamp_has_it_there_once(releaser, tmp_path):

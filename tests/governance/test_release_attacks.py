@@ -386,6 +386,18 @@ def test_an_attacker_cannot_keep_the_list_of_names_beyond_the_files_that_it_list
     assert not files(place)
 
 
+def test_an_attacker_finds_no_list_in_plain_once_a_teams_files_are_encrypted(
+    releaser: Releaser, sealing: Releaser, place: Path
+) -> None:
+    for gate in (releaser, sealing):
+        row = gate.release(SUMMARY, NIGHT, NOW, SUBJECTS)
+        name = Path(row["file"].item()).name.encode()
+        gate.index("mash", b'<html><body><a href="%s">Secret Name</a></body></html>' % name)
+    listed = [path for path in files(place) if path.name.startswith("index.html")]
+    assert "index.html" not in [path.name for path in listed] and any(p.name == "index.html.pgp" for p in listed)
+    assert not any(b"Secret" in path.read_bytes() for path in listed)
+
+
 def test_an_attacker_cannot_have_a_recall_write_over_a_file_outside_the_outbox(releaser: Releaser, place: Path) -> None:
     row = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
     name = Path(row["file"].item()).name

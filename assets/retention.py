@@ -156,6 +156,7 @@ class _Facts:
     def __init__(self, council: Council, night: date, all_nights: bool) -> None:
         self.council, self.night, self.all_nights = council, night, all_nights
         self._known: dict[str, pl.DataFrame] = {}
+        self._there: dict[str, dict[tuple[object, ...], pl.DataFrame]] = {}
 
     @cached_property
     def births(self) -> pl.DataFrame:
@@ -178,8 +179,9 @@ class _Facts:
         key, retention = table.key[0], self.council.retention
         assert retention is not None
         maybe = pl.repeat(True, frame.height, eager=True)
-        if key in frame.columns and not self.all_nights:  # a night that was just made leaves out what has
-            maybe = ~frame[key].is_in(self._live(table).implode())
+        if frame.height and key in frame.columns and not self.all_nights:  # a night just made leaves out what has
+            there = [self._live(table).get((feed,), frame.clear())[key] for feed in frame["feed"].unique()]
+            maybe = ~frame[key].is_in(pl.concat(there).implode())
         some = every = frame.filter(maybe)
         lasts = {name for rule in retention.rules if rule.after == "last" for name in rule.categories}
         if some.height and lasts & ({*some["type"].unique()} if table is EVENT else {table.name}):
@@ -188,12 +190,14 @@ class _Facts:
         gone = overdue(_until(self.council, table, every, self.births), self.night).head(some.height)
         return pl.Series(range(frame.height), dtype=pl.UInt32).is_in(maybe.arg_true().filter(gone).implode())
 
-    def _live(self, table: Table) -> pl.Series:
-        """The ids of what the published night has."""
-        night = self.council.store.published()
-        if night is None:
-            return pl.Series([], dtype=pl.String)
-        return self.council.store.scan(table, night).select(table.key[0]).collect().to_series()
+    def _live(self, table: Table) -> dict[tuple[object, ...], pl.DataFrame]:
+        """The ids of what the published night has, by feed."""
+        if table.name not in self._there:
+            night = self.council.store.published()
+            told = table.empty().lazy() if night is None else self.council.store.scan(table, night)
+            ids = told.select("feed", table.key[0]).collect()
+            self._there[table.name] = ids.partition_by("feed", as_dict=True)
+        return self._there[table.name]
 
     def ids(self) -> pl.Series:
         """Ids of what has run out and some night still tells; loads do without it by then."""

@@ -131,6 +131,32 @@ def test_a_report_about_no_person_needs_no_agreement_but_is_logged(releaser, log
     assert log.frame().height == 1
 
 
+def test_a_recall_says_until_when_copies_may_be_about_and_a_report_about_nobody_does_not(releaser):
+    item = Item("recall", "mash", "mash_manager", "open_case", None, b"counts", name="a", until=date(2027, 1, 1))
+    assert releaser.release(item, NIGHT, NOW)["expires_on"].item() == item.until
+    assert releaser.release(replace(item, kind="report"), NIGHT, NOW)["expires_on"].item() is None
+
+
+def test_no_export_leaves_that_nothing_says_how_long_to_keep(tmp_path, log):
+    made = load_agreements(SITE)
+    (outgoing,) = made.exports(NIGHT)
+    item = Item(
+        "export", outgoing.team, "analyst", "service_planning", None, b"x", ("childrens-services: contact",),
+        name=outgoing.terms.name, export=outgoing,
+    )  # fmt: skip
+    for kept in (True, False):
+        terms = [
+            each if kept else each.model_copy(update={"retention": each.retention.model_copy(update={"export": None})})
+            for each in made
+        ]
+        gate = Releaser(tmp_path / "outbox", Agreements(terms, made.council), log, KeyRing(b"k" * 32))
+        if kept:
+            assert gate.release(item, NIGHT, NOW)["expires_on"].item() > NIGHT
+        else:
+            with pytest.raises(ReleaseRefused, match="allows no export to be kept"):
+                gate.release(item, NIGHT, NOW)
+
+
 def test_a_night_run_again_leaves_one_copy_and_the_same_rows(releaser, log, tmp_path):
     first = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
     (files(tmp_path)[0].parent / ".half-written~0a").write_bytes(b"Secret")

@@ -101,7 +101,7 @@ def refine(
 
     firm = inside.filter((pl.col("weight") + pl.Series(twice(inside)) >= cut) & ~pl.col("never"))
     firm_pairs = np.bincount(component[firm["uid_l"].to_numpy()], minlength=len(component))
-    doubtful = ((firm_pairs < size * (size - 1) // 2) & (size > 1)) | _repeated(component, feed, again)
+    doubtful = (firm_pairs < size * (size - 1) // 2) & (size > 1)
     members = np.flatnonzero(doubtful[component] & only)
     if not len(members):
         return result
@@ -156,7 +156,7 @@ def refine(
                 barred[spot, x, y] = certain[here]
                 best[spot, x, y] = alone[here]
             uids = members[starts[begin:end, None] + np.arange(many)[None, :]]
-            feeds = (feed[uids][:, :, None] == np.arange(len(again) - 1)) * np.sqrt(-again[:-1])
+            feeds = (feed[uids][:, :, None] == np.arange(len(again) - 1)) * np.sqrt(-again[:-1]).astype(np.float32)
             sums = _Sums(bits, spoken, forbidden, barred, -(feeds @ feeds.swapaxes(1, 2)), best, feeds)
             by_pair, kept_apart = best.copy(), forbidden > 0
             label = _average(sums, cut)
@@ -167,15 +167,6 @@ def refine(
                 label = _undecided(by_pair, kept_apart, label)
             result[uids] = np.take_along_axis(uids, label, axis=1)
     return result
-
-
-def _repeated(component: np.ndarray, feed: np.ndarray, again: np.ndarray) -> np.ndarray:
-    """Components that hold more than one record of each of several feeds that know a person once, as twins do."""
-    told = pl.DataFrame({"home": component, "feed": feed}).filter(pl.Series(again[feed] < 0))
-    twice = told.group_by("home", "feed").len().filter(pl.col("len") > 1).group_by("home").len()
-    found = np.zeros(len(component), dtype=bool)
-    found[twice.filter(pl.col("len") > 1)["home"].to_numpy()] = True
-    return found
 
 
 def _parted(component: np.ndarray, edges: pl.DataFrame, cut: float, only: np.ndarray) -> np.ndarray:

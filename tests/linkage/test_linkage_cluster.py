@@ -119,6 +119,14 @@ def test_two_records_of_a_feed_that_knows_each_person_once_need_more_to_be_one()
     assert _fed([(0, 1, 9.0, False, True)], [0, 0], -4.0) == [0, 0]
 
 
+def test_groups_that_share_several_such_feeds_need_more_for_each_of_them_and_once_for_each() -> None:
+    across = [(0, 2, 6.0, False, True), (0, 3, 6.0, False, True), (1, 2, 6.0, False, True), (1, 3, -1.0, False, True)]
+    twins = [(0, 1, 15.0, False, True), (2, 3, 15.0, False, True), *across]
+    assert _fed(twins, [0, 1, 0, 2], -4.0) == [0, 0, 0, 0]
+    assert _fed(twins, [0, 1, 0, 1], -4.0) == [0, 0, 2, 2]
+    assert _fed(twins, [0, 0, 0, 0], -4.0) == [0, 0, 0, 0], "one feed, however many records of it"
+
+
 def test_a_record_that_could_be_either_of_two_people_whom_a_rule_keeps_apart_stands_alone() -> None:
     father_and_son = [(0, 1, -9.0, True, False), (0, 2, 6.0, False, True), (1, 2, 5.5, False, True)]
     assert _fed(father_and_son, [0, 0, 1]) == [0, 1, 2]

@@ -21,6 +21,7 @@ from governance.agreements import (
     limited,
     load_agreements,
     needs_met,
+    recipient,
     subjects,
 )
 from governance.agreements import covered as section_covers
@@ -416,6 +417,11 @@ def test_an_export_gives_no_more_than_the_clauses_and_its_own_terms_do(agreement
     theirs = replace(asked, team="mash", role="mash_manager")
     assert two.permits(replace(theirs, export=None)).allowed, "the other team may see it, but not have the export"
     assert "does not go to the team 'mash'" in two.permits(theirs).why
+    more = analytics.model_copy(update={"reasons": (*analytics.reasons, "data_quality")})
+    other = Agreements([more], agreements.council).permits(replace(asked, reason="data_quality"))
+    assert not other.allowed and "exports[0] is not for the reason 'data_quality'" in other.why
+    to_police = analytics.exports[0].model_copy(update={"to": "police"})
+    assert recipient(to_police, agreements.council) == "police-data", "a party with one team is that team"
     rows = agreements.export_sections(found, "analyst", NIGHT)
     assert set(rows["category"]) == set(found.terms.categories)
     assert set(map(tuple, rows["fields"])) == {found.terms.fields}
@@ -448,6 +454,8 @@ def test_somebody_of_the_very_age_under_which_a_clause_covers_is_not_covered(agr
     ages = pl.DataFrame({"age": [17, 18, None]}, schema={"age": pl.Int32})
     people = ages.with_columns(services=pl.lit([], pl.List(pl.String)), needs=pl.lit([], pl.List(pl.String)))
     assert people.join(row, how="cross").select(section_covers()).to_series().to_list() == [True, False, False]
+    grown = row.with_columns(pl.lit(None, pl.Int32).alias("age_under"), pl.lit(18, pl.Int32).alias("age_from"))
+    assert people.join(grown, how="cross").select(section_covers()).to_series().to_list() == [False, True, False]
 
 
 def test_two_clauses_that_give_other_fields_both_stand_among_what_is_given(agreements):

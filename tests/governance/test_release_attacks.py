@@ -401,12 +401,14 @@ def test_an_attacker_finds_no_list_in_plain_once_a_teams_files_are_encrypted(
 def test_an_attacker_cannot_have_a_recall_write_over_a_file_outside_the_outbox(releaser: Releaser, place: Path) -> None:
     row = releaser.release(SUMMARY, NIGHT, NOW, SUBJECTS)
     name = Path(row["file"].item()).name
-    outside = place.parent / name
-    outside.write_bytes(b"theirs")
-    for file in (f"../{name}", f"{place.parent}/{name}"):
+    outside, another = place.parent / name, place / "other" / name
+    another.parent.mkdir()
+    for path in (outside, another):
+        path.write_bytes(b"theirs")
+    for file in (f"../{name}", f"{place.parent}/{name}", f"mash/../../{name}", f"mash/../other/{name}"):
         changed = row.with_columns(file=pl.lit(file), sha256=pl.lit(None, pl.String))
         assert releaser.recall(changed, lambda _: b"RECALLED", NOW) == 0
-    assert outside.read_bytes() == b"theirs"
+    assert outside.read_bytes() == another.read_bytes() == b"theirs"
 
 
 @pytest.mark.parametrize("encrypted", [False, True])

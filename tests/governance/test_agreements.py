@@ -347,6 +347,13 @@ def test_a_lawful_basis_in_words_is_read_as_the_conditions_that_it_cites(site):
     assert "UK GDPR Article 9(2)(g), substantial public interest" in list(basis.lines())
 
 
+def test_data_about_offences_need_a_paragraph_of_schedule_1_beside_article_10(site):
+    edited(site, "article_9: [g]", "article_9: [c]")
+    edited(site, "schedule_1: [18]", "schedule_1: []")
+    with pytest.raises(SiteError, match="are data about offences, which need Article 10 with a paragraph of DPA 2018"):
+        load_agreements(site)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

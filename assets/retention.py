@@ -201,12 +201,11 @@ class _Facts:
 
     def ids(self) -> pl.Series:
         """Ids of what has run out and some night still tells; loads do without it by then."""
-        store, found = self.council.store, [pl.Series([], dtype=pl.String)]
+        store, found = self.council.store, []
         for table in TABLES:
-            days = map(date.fromisoformat, store.folders(table.zone, table.name))
-            told = [store.scan(table, day).select(table.key[0]).collect().to_series() for day in days]
-            known = self.known(table)
-            known = known.filter(known[table.key[0]].is_in(pl.concat([*found[:1], *told]).unique().implode()))
+            days = [date.fromisoformat(day) for day in store.folders(table.zone, table.name)]
+            told = pl.concat([table.empty().lazy(), *(store.scan(table, day) for day in days)]).select(table.key[0])
+            known = self.known(table).lazy().join(told.unique(), on=table.key[0], how="semi").collect()
             found.append(known.filter(self.expired(table, known))[table.key[0]].rename(""))
         return pl.concat(found).unique().sort()
 

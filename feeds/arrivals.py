@@ -239,9 +239,8 @@ def expire(store: Store, contract: Contract, said: str, expired: Expired, ring: 
         for delivery in (d for d in whole if known.get(d) != marks[d]):
             folder = f"feed/{contract.id}/{delivery}"
             names = store.names(Zone.VAULT, folder)
-            facts = {
-                n: store.get(Zone.VAULT, folder, n).collect() for n in names if n in {t.name for t in FACTS.values()}
-            }
+            told = [table.name for table in FACTS.values() if table.name in names]
+            facts = {n: store.get(Zone.VAULT, folder, n).collect() for n in told}
             if not any(expired(TABLES[n], frame).any() for n, frame in facts.items()):
                 continue
             frames = {n: facts[n] if n in facts else store.get(Zone.VAULT, folder, n).collect() for n in names}

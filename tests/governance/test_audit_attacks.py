@@ -433,9 +433,10 @@ def test_an_attacker_cannot_pass_for_another_by_a_second_spelling_of_a_name(plac
 
 
 def signed_in(monkeypatch, tmp_path, uid):
-    """Have the kernel say who signed in; 2^32 - 1: nobody did."""
+    """Have the kernel say, where it says so and nowhere else, who signed in; 2^32 - 1: nobody did."""
     (tmp_path / "loginuid").write_text(str(uid))
-    monkeypatch.setattr("governance.audit.Path", lambda _: tmp_path / "loginuid")
+    told = {"/proc/self/loginuid": tmp_path / "loginuid"}
+    monkeypatch.setattr("governance.audit.Path", lambda path: told[path])
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another")
@@ -448,7 +449,7 @@ def test_an_attacker_cannot_hide_behind_the_account_that_they_became(monkeypatch
     assert account() == "root"
     monkeypatch.setattr(os, "getuid", lambda: nobody.pw_uid)
     monkeypatch.setenv("SUDO_UID", "0")
-    assert account() == "nobody", "who is not root cannot say for whom they act"
+    assert (login(), account()) == ("nobody", "nobody"), "who is not root cannot say for whom they act"
 
 
 def test_an_attacker_cannot_tell_the_log_otherwise_than_the_kernel_who_signed_in(monkeypatch, tmp_path):
